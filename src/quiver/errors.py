@@ -1,0 +1,45 @@
+"""The errors Quiver raises, by what the caller can do about them.
+
+    QuiverError
+    ├── CheckpointError       the model's files: absent, corrupt, of another architecture
+    │   └── HubError          a hub name that could not be fetched
+    ├── ModelKindError        an embedder asked to rerank, a reranker asked to embed
+    ├── InputError            a text, an option or a file of texts that cannot be used
+    │   └── TooLongError      a text longer than the limit, where cutting was not allowed
+    ├── FingerprintMismatch   vectors that different models or settings made
+    └── DeviceError           a device or precision this machine or this engine does not have
+
+Every message names the thing, the reason and the next step.
+"""
+
+
+class QuiverError(Exception):
+    """Base of all errors that Quiver raises on purpose."""
+
+
+class CheckpointError(QuiverError):
+    """The files of a model are absent, corrupt, or not what this model needs."""
+
+
+class HubError(CheckpointError):
+    """A model named on the Hugging Face hub could not be fetched."""
+
+
+class ModelKindError(QuiverError):
+    """A model was asked for what the other kind of model does."""
+
+
+class InputError(QuiverError, ValueError):
+    """A text, an option or an input file cannot be used as it is."""
+
+
+class TooLongError(InputError):
+    """A text exceeds the length limit and the policy forbids cutting it."""
+
+
+class FingerprintMismatch(QuiverError):
+    """Vectors of different models or settings were about to be compared."""
+
+
+class DeviceError(QuiverError):
+    """The device or the precision asked for is not available."""
