@@ -7,6 +7,7 @@
     ├── InputError            a text, an option or a file of texts that cannot be used
     │   └── TooLongError      a text longer than the limit, where cutting was not allowed
     ├── FingerprintMismatch   vectors that different models or settings made
+    ├── NumericalError        a result that is not a finite number
     └── DeviceError           a device or precision this machine or this engine does not have
 
 Every message names the thing, the reason and the next step.
@@ -39,6 +40,10 @@ class TooLongError(InputError):
 
 class FingerprintMismatch(QuiverError):
     """Vectors of different models or settings were about to be compared."""
+
+
+class NumericalError(QuiverError):
+    """The network gave NaN or infinity, which is never returned as a result."""
 
 
 class DeviceError(QuiverError):

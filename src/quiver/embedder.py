@@ -1,0 +1,266 @@
+"""Embedder: texts to unit vectors whose cosine is their similarity."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from quiver.engine.execute import plan_and_run
+from quiver.engine.open import open_engine
+from quiver.errors import FingerprintMismatch, InputError, NumericalError
+from quiver.models.checkpoint import open_checkpoint
+from quiver.models.fingerprint import Fingerprint, digest, weights_digest
+from quiver.progress import token_progress
+from quiver.results import Embeddings, Floats
+from quiver.text import tokenizer as tokens
+from quiver.text.prompts import Prompts, per_text, query_prompt
+from quiver.text.tokenizer import TextTokenizer, TokenIds
+from quiver.text.truncation import Cut, LengthLimit, TooLongPolicy
+
+STREAM_CHARACTERS = 1_000_000
+"""Text that ``encode_stream`` holds at a time."""
+
+
+class Embedder:
+    """An embedding model: Qwen3-Embedding of any size, or the small built-in one.
+
+    Args:
+        model: a hub name, a folder, or None for the built-in model.
+        device: ``cpu``, ``cuda``, ``cuda:N``, ``mps``; None takes the best there is.
+        dtype: ``float32``, ``bfloat16``, ``float16``; ``auto`` takes what the device runs fast.
+        max_length: longest sequence in tokens, prompt and end token included; None is the model's limit.
+        on_too_long: ``error``, or ``truncate`` to cut the ends of longer texts and report it.
+        truncate_dim: length of the vectors (Matryoshka); None is the model's full length.
+        parse_special_tokens: read strings such as ``<|im_end|>`` in texts as special tokens, as the
+            reference does; the default takes them for plain text.
+        token_budget: tokens that run together; bounds memory. None suits the device.
+        revision: branch, tag or commit on the hub.
+        token: access token for the hub; None uses HF_TOKEN or the stored login.
+
+    Raises:
+        CheckpointError: the model's files are absent, foreign or damaged.
+        ModelKindError: the model is a reranker.
+        DeviceError: the device or the type is not available.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        *,
+        device: str | None = None,
+        dtype: str = "auto",
+        max_length: int | None = None,
+        on_too_long: TooLongPolicy = "error",
+        truncate_dim: int | None = None,
+        parse_special_tokens: bool = False,
+        token_budget: int | None = None,
+        revision: str | None = None,
+        token: str | None = None,
+    ) -> None:
+        self._checkpoint = open_checkpoint(model, "embedder", revision=revision, token=token)
+        folder, config = self._checkpoint.folder, self._checkpoint.config
+        self._definition = tokens.read_definition(folder)
+        self._tokenizer = TextTokenizer(self._definition, parse_special_tokens=parse_special_tokens)
+        self._end = np.asarray([self._tokenizer.token_id(tokens.END_TOKEN)], dtype=np.int32)
+        self._limit = LengthLimit(max_length or config.max_length, on_too_long)
+        self.prompts = Prompts.from_folder(folder)
+        self.truncate_dim = self._check_dimension(truncate_dim)
+        self._engine = open_engine(self._checkpoint, device=device, dtype=dtype, token_budget=token_budget)
+
+    @property
+    def max_length(self) -> int:
+        """Longest sequence in tokens."""
+        return self._limit.max_length
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length of the vectors that this embedder returns by default."""
+        return self.truncate_dim or self._checkpoint.config.hidden_size
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """Identity of the vector space: weights, tokenizer, pooling, prompts, dimension, precision."""
+        return Fingerprint(
+            weights=weights_digest(self._checkpoint),
+            tokenizer=digest([self._definition.hex(), self._tokenizer.parses_special_tokens]),
+            pooling="last-token",
+            prompts=digest([self.prompts.query, self.prompts.document]),
+            dimension=self.embedding_dim,
+            precision=self._engine.precision,
+        )
+
+    def encode_query(
+        self,
+        texts: str | Sequence[str],
+        *,
+        instruction: str | Sequence[str] | None = None,
+        prompt: str | None = None,
+        prompt_name: str | None = None,
+        truncate_dim: int | None = None,
+        show_progress_bar: bool | None = None,
+    ) -> Embeddings:
+        """Vectors of queries: [N, dimension], or [dimension] of a single string.
+
+        ``instruction`` (one, or one for each text) replaces the default task description; ``prompt`` or
+        ``prompt_name`` replace the whole text before the query (``prompt=""`` for none).
+        """
+        before: str | Sequence[str]
+        if instruction is None:
+            before = self._choose_prompt(prompt, prompt_name, self.prompts.query)
+        elif prompt is None and prompt_name is None:
+            if isinstance(instruction, str):
+                before = query_prompt(instruction)
+            else:
+                before = [query_prompt(each) for each in instruction]
+        else:
+            raise InputError("give an instruction or a prompt, not both")
+        return self._encode(texts, before, truncate_dim, show_progress_bar)
+
+    def encode_document(
+        self,
+        texts: str | Sequence[str],
+        *,
+        prompt: str | None = None,
+        prompt_name: str | None = None,
+        truncate_dim: int | None = None,
+        show_progress_bar: bool | None = None,
+    ) -> Embeddings:
+        """Vectors of documents, which stand bare: [N, dimension], or [dimension] of a single string."""
+        before = self._choose_prompt(prompt, prompt_name, self.prompts.document)
+        return self._encode(texts, before, truncate_dim, show_progress_bar)
+
+    def encode(
+        self,
+        texts: str | Sequence[str],
+        *,
+        prompt: str | None = None,
+        prompt_name: str | None = None,
+        truncate_dim: int | None = None,
+        show_progress_bar: bool | None = None,
+    ) -> Embeddings:
+        """Vectors of texts behind a prompt of your own: [N, dimension], or [dimension] of one string.
+
+        Without ``prompt`` and ``prompt_name`` the checkpoint's default prompt applies, else none.
+        """
+        before = self._choose_prompt(prompt, prompt_name, self.prompts.named(None))
+        return self._encode(texts, before, truncate_dim, show_progress_bar)
+
+    def encode_stream(
+        self,
+        texts: Iterable[str],
+        *,
+        prompt_name: str | None = "document",
+        prompt: str | None = None,
+        instruction: str | None = None,
+        truncate_dim: int | None = None,
+        show_progress_bar: bool | None = None,
+    ) -> Iterator[Embeddings]:
+        """Vectors of a corpus larger than memory, as blocks [n, dimension] in input order.
+
+        ``instruction`` makes queries of the texts. Cuts are numbered over the whole stream.
+        """
+        if instruction is not None:
+            prompt = query_prompt(instruction)
+        before = self._choose_prompt(prompt, None if prompt is not None else prompt_name, "")
+        first = 0
+        for block in _blocks(texts):
+            yield self._encode(block, before, truncate_dim, show_progress_bar, first=first)
+            first += len(block)
+
+    def similarity(self, first: Floats, second: Floats) -> Floats:
+        """Cosine of every vector of ``first`` with every one of ``second``: [len(first), len(second)].
+
+        Raises FingerprintMismatch if the vectors are known to come from different spaces.
+        """
+        sides = [np.atleast_2d(np.asarray(side, dtype=np.float32)) for side in (first, second)]
+        if sides[0].shape[1] != sides[1].shape[1]:
+            raise FingerprintMismatch(
+                f"vectors of {sides[0].shape[1]} and {sides[1].shape[1]} dimensions do not compare"
+            )
+        for side in (first, second):
+            known = getattr(side, "fingerprint", None)
+            if known is not None:
+                self.fingerprint.with_dimension(np.shape(side)[-1]).check(known)
+        unit = [_normalize(side) for side in sides]
+        cosines: Floats = unit[0] @ unit[1].T
+        return cosines
+
+    def tokenize(self, texts: Sequence[str], *, prompt: str = "") -> list[TokenIds]:
+        """The exact sequences that the model would see: prompt, text and end token, uncut."""
+        tokens.check_texts(texts)
+        bodies = self._tokenizer.encode([prompt] * len(texts), texts)
+        return [np.concatenate([body, self._end]) for body in bodies]
+
+    def _choose_prompt(self, prompt: str | None, prompt_name: str | None, default: str) -> str:
+        if prompt is not None and prompt_name is not None:
+            raise InputError("give prompt or prompt_name, not both")
+        if prompt is not None:
+            return prompt
+        return default if prompt_name is None else self.prompts.named(prompt_name)
+
+    def _encode(
+        self,
+        texts: str | Sequence[str],
+        before: str | Sequence[str],
+        truncate_dim: int | None,
+        show_progress_bar: bool | None,
+        *,
+        first: int = 0,
+    ) -> Embeddings:
+        batch = [texts] if isinstance(texts, str) else list(texts)
+        dimension = self._check_dimension(truncate_dim) or self.embedding_dim
+        sequences, cuts = self._prepare(batch, per_text(before, len(batch), "prompt"), first)
+        total = sum(map(len, sequences))
+        with token_progress("Embedding", total, show_progress_bar) as advance:
+            rows, usage = plan_and_run(self._engine, sequences, advance)
+        if not np.isfinite(rows).all():
+            broken = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0]) + first
+            raise NumericalError(
+                f"text {broken} gave a vector that is not finite; run doctor on the model, or use a "
+                "wider dtype (float32)"
+            )
+        rows = _normalize(rows[:, :dimension]) if batch else np.empty((0, dimension), np.float32)
+        fingerprint = self.fingerprint.with_dimension(dimension)
+        shaped = rows[0] if isinstance(texts, str) else rows
+        return Embeddings(shaped, usage, cuts, fingerprint)
+
+    def _prepare(
+        self, texts: Sequence[str], prompts: Sequence[str], first: int
+    ) -> tuple[list[TokenIds], tuple[Cut, ...]]:
+        """Token sequences with one end token each, and what was cut from them."""
+        tokens.check_texts(texts, first=first)
+        tokens.check_texts(set(prompts), what="prompt")
+        bodies, cuts = self._limit.apply(
+            self._tokenizer.encode(prompts, texts),
+            reserved=len(self._end),
+            protected=lambda i: self._tokenizer.prompt_length(prompts[i], texts[i]),
+            first=first,
+        )
+        return [np.concatenate([body, self._end]) for body in bodies], cuts
+
+    def _check_dimension(self, dimension: int | None) -> int | None:
+        full = self._checkpoint.config.hidden_size
+        if dimension is not None and not 1 <= dimension <= full:
+            raise InputError(f"truncate_dim must lie between 1 and {full}, not {dimension}")
+        return dimension
+
+
+def _normalize(rows: Floats) -> Floats:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Floats = rows / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return unit
+
+
+def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Consecutive texts, about STREAM_CHARACTERS at a time."""
+    block: list[str] = []
+    characters = 0
+    for text in texts:
+        block.append(text)
+        characters += len(text) + 1
+        if characters >= STREAM_CHARACTERS:
+            yield block
+            block, characters = [], 0
+    if block:
+        yield block

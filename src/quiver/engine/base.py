@@ -1,0 +1,70 @@
+"""The engine interface: the one border between Quiver and whatever runs the network.
+
+An engine owns weights and working memory. It is given packed token sequences and which rows to return; it
+never sees a text, pads nothing and never attends across sequences.
+
+Letters in shape comments: T tokens in the batch, N sequences in it, H query heads, G key/value heads, D head
+size, E hidden size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+
+class Prefix(Protocol):
+    """Kept keys and values of a token sequence that others continue; released when nothing refers to it."""
+
+    @property
+    def length(self) -> int:
+        """Tokens from the start of the text, those of the prefixes before it included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """N token sequences laid end to end, each alone or continuing a prefix.
+
+    Sequences that continue the same prefix stand next to each other.
+    """
+
+    token_ids: npt.NDArray[np.int32]
+    """[T]"""
+    boundaries: npt.NDArray[np.int64]
+    """[N + 1] where each sequence begins; the last is T. No sequence is empty."""
+    prefixes: Sequence[Prefix | None]
+    """[N] what each sequence continues."""
+
+    @property
+    def last_rows(self) -> npt.NDArray[np.int64]:
+        """[N] the row of each sequence's last token."""
+        return self.boundaries[1:] - 1
+
+
+class Engine(Protocol):
+    """Runs one checkpoint."""
+
+    @property
+    def precision(self) -> str:
+        """Name of the arithmetic, part of a vector's fingerprint: ``float32``, ``bfloat16``, ..."""
+
+    @property
+    def token_budget(self) -> int:
+        """Tokens a batch should hold at most; bounds working memory. A longer text runs alone."""
+
+    @property
+    def prefix_budget(self) -> int:
+        """Tokens whose keys and values may be kept at one time."""
+
+    def keep(self, batch: Batch) -> list[Prefix]:
+        """Run the sequences and keep their keys and values: [N] handles for later batches."""
+
+    def run(self, batch: Batch, rows: npt.NDArray[np.int64]) -> Floats:
+        """Run the sequences and return rows of the packed batch after the final norm.
+
+        [len(rows), E], or [len(rows), 2] logits of "no" and "yes" if the engine has a reranker's head.
+        """

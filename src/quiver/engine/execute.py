@@ -1,0 +1,45 @@
+"""Execute: run a plan on an engine and give every sequence its last row."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from quiver.engine.base import Batch, Engine, Floats, Prefix
+from quiver.engine.plan import Piece, PrefixNode, Usage, make_plan
+from quiver.text.tokenizer import TokenIds
+
+OnTokens = Callable[[int], None]
+"""Called after every batch with the number of tokens it ran."""
+
+
+def plan_and_run(
+    engine: Engine, sequences: Sequence[TokenIds], on_tokens: OnTokens | None = None
+) -> tuple[Floats, Usage]:
+    """The last row of each non-empty sequence, in input order: [len(sequences), E or 2]."""
+    plan = make_plan(sequences, engine.token_budget, engine.prefix_budget)
+    kept: dict[PrefixNode, Prefix] = {}
+    rows: dict[int, Floats] = {}
+    for step in plan.steps:
+        if step.pieces:
+            batch = _pack_batch(step.pieces, sequences, kept)
+            if step.nodes:
+                kept.update(zip(step.nodes, engine.keep(batch), strict=True))
+            else:
+                output = engine.run(batch, batch.last_rows)
+                rows.update((p.sequence, row) for p, row in zip(step.pieces, output, strict=True))
+            if on_tokens is not None:
+                on_tokens(len(batch.token_ids))
+        for node in step.release:
+            del kept[node]
+    if not sequences:
+        return np.empty((0, 0), dtype=np.float32), plan.usage
+    return np.stack([rows[int(stand_in)] for stand_in in plan.representative]), plan.usage
+
+
+def _pack_batch(
+    pieces: Sequence[Piece], sequences: Sequence[TokenIds], kept: dict[PrefixNode, Prefix]
+) -> Batch:
+    token_ids = np.concatenate([sequences[p.sequence][p.start : p.stop] for p in pieces])
+    boundaries = np.cumsum([0, *(piece.length for piece in pieces)], dtype=np.int64)
+    prefixes = [None if piece.prefix is None else kept[piece.prefix] for piece in pieces]
+    return Batch(token_ids, boundaries, prefixes)

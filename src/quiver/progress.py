@@ -1,0 +1,45 @@
+"""Progress: a bar on standard error for work that takes longer than a moment."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+PATIENCE_SECONDS = 1.0
+"""Shorter work shows no bar."""
+
+
+@contextmanager
+def token_progress(label: str, total: int, show: bool | None) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with each number of tokens done.
+
+    ``show=None`` shows the bar if standard error is a terminal.
+    """
+    if show is None:
+        show = sys.stderr.isatty()
+    if not show:
+        yield lambda tokens: None
+        return
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} tokens"),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(label, total=total)
+    begun = time.monotonic()
+
+    def advance(tokens: int) -> None:
+        if not bar.live.is_started and time.monotonic() - begun > PATIENCE_SECONDS:
+            bar.start()
+        bar.advance(task, tokens)
+
+    try:
+        yield advance
+    finally:
+        bar.stop()

@@ -1,0 +1,146 @@
+"""Reranker: how likely a document meets a query, read from a language model's "yes" and "no"."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from quiver.engine.execute import plan_and_run
+from quiver.engine.open import open_engine
+from quiver.errors import InputError, NumericalError
+from quiver.models.checkpoint import open_checkpoint
+from quiver.progress import token_progress
+from quiver.results import RankedDocument, Ranking, Scores
+from quiver.text import prompts
+from quiver.text.tokenizer import TextTokenizer, TokenIds, check_texts
+from quiver.text.truncation import Cut, LengthLimit, TooLongPolicy
+
+
+class Reranker:
+    """A reranking model: Qwen3-Reranker of any size, or the small built-in one.
+
+    The arguments and errors are those of ``Embedder``; a cut takes the document's end and never the query
+    or the template.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        *,
+        device: str | None = None,
+        dtype: str = "auto",
+        max_length: int | None = None,
+        on_too_long: TooLongPolicy = "error",
+        parse_special_tokens: bool = False,
+        token_budget: int | None = None,
+        revision: str | None = None,
+        token: str | None = None,
+    ) -> None:
+        self._checkpoint = open_checkpoint(model, "reranker", revision=revision, token=token)
+        self._tokenizer = TextTokenizer.from_folder(
+            self._checkpoint.folder, parse_special_tokens=parse_special_tokens
+        )
+        self._prefix = self._tokenizer.encode_trusted(prompts.RERANKER_PREFIX)
+        self._suffix = self._tokenizer.encode_trusted(prompts.RERANKER_SUFFIX)
+        self._limit = LengthLimit(max_length or self._checkpoint.config.max_length, on_too_long)
+        self._engine = open_engine(
+            self._checkpoint,
+            device=device,
+            dtype=dtype,
+            token_budget=token_budget,
+            answer_ids=(self._tokenizer.token_id("no"), self._tokenizer.token_id("yes")),
+        )
+
+    @property
+    def max_length(self) -> int:
+        """Longest sequence in tokens, template included."""
+        return self._limit.max_length
+
+    def predict(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        instruction: str | Sequence[str] | None = None,
+        show_progress_bar: bool | None = None,
+    ) -> Scores:
+        """Score (query, document) pairs: [N] probabilities of "yes", and their log-odds.
+
+        ``instruction`` (one, or one for each pair) replaces the default task description.
+        """
+        queries, documents = _split(pairs)
+        instructions = prompts.per_text(
+            prompts.DEFAULT_INSTRUCTION if instruction is None else instruction,
+            len(queries),
+            "instruction",
+        )
+        sequences, cuts = self._prepare(instructions, queries, documents)
+        total = sum(map(len, sequences))
+        with token_progress("Reranking", total, show_progress_bar) as advance:
+            logits, usage = plan_and_run(self._engine, sequences, advance)
+        if not np.isfinite(logits).all():
+            broken = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
+            raise NumericalError(
+                f"pair {broken} gave a score that is not finite; run doctor on the model, or use a wider "
+                "dtype (float32)"
+            )
+        logits = logits.reshape(-1, 2)
+        return Scores(logits[:, 1] - logits[:, 0], usage, cuts)
+
+    def rank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        *,
+        top_k: int | None = None,
+        return_documents: bool = False,
+        instruction: str | None = None,
+        show_progress_bar: bool | None = None,
+    ) -> Ranking:
+        """Order documents by relevance to a query, the best ``top_k`` or all."""
+        if isinstance(documents, str):
+            raise InputError("documents must be a sequence of texts, not one string")
+        scores = self.predict(
+            [(query, document) for document in documents],
+            instruction=instruction,
+            show_progress_bar=show_progress_bar,
+        )
+        ranked: list[RankedDocument] = []
+        for index in np.argsort(-scores.log_odds, kind="stable")[:top_k].tolist():
+            entry = RankedDocument(
+                corpus_id=index, score=float(scores[index]), log_odds=float(scores.log_odds[index])
+            )
+            if return_documents:
+                entry["text"] = documents[index]
+            ranked.append(entry)
+        return Ranking(ranked, scores.usage, scores.cuts)
+
+    def tokenize(self, pairs: Sequence[tuple[str, str]], *, instruction: str | None = None) -> list[TokenIds]:
+        """The exact sequences that the model would see, uncut."""
+        queries, documents = _split(pairs)
+        task = instruction or prompts.DEFAULT_INSTRUCTION
+        questions = [prompts.reranker_question(task, query) for query in queries]
+        bodies = self._tokenizer.encode(questions, documents)
+        return [np.concatenate([self._prefix, body, self._suffix]) for body in bodies]
+
+    def _prepare(
+        self, instructions: Sequence[str], queries: Sequence[str], documents: Sequence[str]
+    ) -> tuple[list[TokenIds], tuple[Cut, ...]]:
+        """Token sequences in the model's template, and what was cut from the documents."""
+        check_texts(set(instructions), what="instruction")
+        questions = [prompts.reranker_question(i, q) for i, q in zip(instructions, queries, strict=True)]
+        bodies, cuts = self._limit.apply(
+            self._tokenizer.encode(questions, documents),
+            reserved=len(self._prefix) + len(self._suffix),
+            protected=lambda i: self._tokenizer.prompt_length(questions[i], documents[i]),
+        )
+        return [np.concatenate([self._prefix, body, self._suffix]) for body in bodies], cuts
+
+
+def _split(pairs: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    for index, pair in enumerate(pairs):
+        if isinstance(pair, str) or len(pair) != 2:
+            raise InputError(f"pair {index} is not a (query, document) pair")
+    queries, documents = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    check_texts(queries, what="query")
+    check_texts(documents, what="document")
+    return queries, documents

@@ -1,0 +1,127 @@
+"""Tokenizer: text to token ids, with users' text kept apart from special tokens.
+
+A special-token string inside a user's text (``<|im_end|>``) is plain text here, so that no document can
+close its own turn. Prompts are the model's own and may hold special tokens. Both are tokenised as *one*
+string, since a token may straddle the border (``?\\n`` is one token of Qwen3).
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tokenizers
+
+from quiver.errors import CheckpointError, InputError
+
+TokenIds = npt.NDArray[np.int32]
+
+END_TOKEN = "<|endoftext|>"
+
+
+class TextTokenizer:
+    """The tokenizer of one checkpoint, read from its ``tokenizer.json``.
+
+    ``parse_special_tokens=True`` restores the reference's behaviour: special-token strings in users'
+    text become special tokens.
+    """
+
+    def __init__(self, definition: bytes, *, parse_special_tokens: bool = False) -> None:
+        marked, added = _load(definition, keep_added_tokens=True)
+        self._marked = marked
+        self._plain = marked if parse_special_tokens else _load(definition, keep_added_tokens=False)[0]
+        self._added_tokens = added
+        self.parses_special_tokens = parse_special_tokens
+
+    @classmethod
+    def from_folder(cls, folder: Path, *, parse_special_tokens: bool = False) -> "TextTokenizer":
+        """Read ``folder/tokenizer.json``; raises CheckpointError if it is absent or unusable."""
+        return cls(read_definition(folder), parse_special_tokens=parse_special_tokens)
+
+    def token_id(self, token: str) -> int:
+        """The id of one token; raises CheckpointError if the vocabulary lacks it."""
+        found = self._marked.token_to_id(token)
+        if found is None:
+            raise CheckpointError(f"the tokenizer has no token {token!r}, which the model's format needs")
+        return int(found)
+
+    def encode_trusted(self, text: str) -> TokenIds:
+        """Token ids of a text of the model's own (a template), special tokens parsed."""
+        return _ids(self._marked.encode(text, add_special_tokens=False))
+
+    def encode(self, prompts: Sequence[str], texts: Sequence[str]) -> list[TokenIds]:
+        """Token ids of each ``prompt + text``, without any end token; only prompts' special tokens parse.
+
+        The texts must have passed ``check_texts``.
+        """
+        split = {prompt: self._split_after_special(prompt) for prompt in set(prompts)}
+        head_ids = {head: self.encode_trusted(head) for head, _ in split.values() if head}
+        tails = [split[p][1] + t for p, t in zip(prompts, texts, strict=True)]
+        encoded = self._plain.encode_batch_fast(tails, add_special_tokens=False)
+        bodies = [_ids(encoding) for encoding in encoded]
+        if head_ids:
+            heads = [head_ids.get(split[prompt][0]) for prompt in prompts]
+            bodies = [b if h is None else np.concatenate([h, b]) for h, b in zip(heads, bodies, strict=True)]
+        return bodies
+
+    def prompt_length(self, prompt: str, text: str) -> int:
+        """How many tokens of ``prompt + text`` begin within the prompt."""
+        head, tail = self._split_after_special(prompt)
+        offsets = self._plain.encode(tail + text, add_special_tokens=False).offsets
+        return len(self.encode_trusted(head)) + sum(start < len(tail) for start, _ in offsets)
+
+    def _split_after_special(self, prompt: str) -> tuple[str, str]:
+        """Cut a prompt behind its last special token: no token can straddle that point."""
+        ends = [prompt.rfind(t) + len(t) for t in self._added_tokens if t in prompt]
+        cut = max(ends, default=0)
+        return prompt[:cut], prompt[cut:]
+
+
+def read_definition(folder: Path) -> bytes:
+    """The bytes of ``tokenizer.json``; raises CheckpointError if there is none."""
+    path = folder / "tokenizer.json"
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{folder} has no tokenizer.json; write one with "
+            "transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
+        ) from None
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from error
+
+
+def check_texts(texts: Iterable[object], *, first: int = 0, what: str = "text") -> None:
+    """Raise InputError for the first item that is not a string of valid Unicode.
+
+    ``first`` is the number of the first item in the message, ``what`` its name.
+    """
+    for index, text in enumerate(texts, first):
+        if not isinstance(text, str):
+            raise InputError(f"{what} {index} is {type(text).__name__}, not a string")
+        if text.isascii():
+            continue
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{what} {index} has a lone surrogate at character {error.start}, so it is no valid "
+                'Unicode; decode its source again, or repair it: text.encode(errors="replace").decode()'
+            ) from None
+
+
+def _load(definition: bytes, *, keep_added_tokens: bool) -> tuple[tokenizers.Tokenizer, list[str]]:
+    try:
+        parsed = json.loads(definition)
+        added = [token["content"] for token in parsed.get("added_tokens") or ()]
+        if not keep_added_tokens:
+            parsed["added_tokens"] = []
+        parsed["truncation"] = parsed["padding"] = parsed["post_processor"] = None
+        return tokenizers.Tokenizer.from_str(json.dumps(parsed)), added
+    except Exception as error:  # the library raises bare Exception for a malformed definition
+        raise CheckpointError(f"tokenizer.json is not a tokenizer definition: {error}") from error
+
+
+def _ids(encoding: tokenizers.Encoding) -> TokenIds:
+    return np.asarray(encoding.ids, dtype=np.int32)
