@@ -14,7 +14,7 @@ from quiver.models.fingerprint import Fingerprint, digest, weights_digest
 from quiver.progress import token_progress
 from quiver.results import Embeddings, Floats
 from quiver.text import tokenizer as tokens
-from quiver.text.prompts import Prompts, per_text, query_prompt
+from quiver.text.prompts import PromptedText, Prompts, per_text
 from quiver.text.tokenizer import TextTokenizer, TokenIds
 from quiver.text.truncation import Cut, LengthLimit, TooLongPolicy
 
@@ -105,17 +105,10 @@ class Embedder:
         ``instruction`` (one, or one for each text) replaces the default task description; ``prompt`` or
         ``prompt_name`` replace the whole text before the query (``prompt=""`` for none).
         """
-        before: str | Sequence[str]
-        if instruction is None:
-            before = self._choose_prompt(prompt, prompt_name, self.prompts.query)
-        elif prompt is None and prompt_name is None:
-            if isinstance(instruction, str):
-                before = query_prompt(instruction)
-            else:
-                before = [query_prompt(each) for each in instruction]
-        else:
+        if instruction is not None and (prompt is not None or prompt_name is not None):
             raise InputError("give an instruction or a prompt, not both")
-        return self._encode(texts, before, truncate_dim, show_progress_bar)
+        template = self._choose_prompt(prompt, prompt_name, self.prompts.query)
+        return self._encode(texts, template, instruction, truncate_dim, show_progress_bar)
 
     def encode_document(
         self,
@@ -127,8 +120,8 @@ class Embedder:
         show_progress_bar: bool | None = None,
     ) -> Embeddings:
         """Vectors of documents, which stand bare: [N, dimension], or [dimension] of a single string."""
-        before = self._choose_prompt(prompt, prompt_name, self.prompts.document)
-        return self._encode(texts, before, truncate_dim, show_progress_bar)
+        template = self._choose_prompt(prompt, prompt_name, self.prompts.document)
+        return self._encode(texts, template, None, truncate_dim, show_progress_bar)
 
     def encode(
         self,
@@ -143,8 +136,8 @@ class Embedder:
 
         Without ``prompt`` and ``prompt_name`` the checkpoint's default prompt applies, else none.
         """
-        before = self._choose_prompt(prompt, prompt_name, self.prompts.named(None))
-        return self._encode(texts, before, truncate_dim, show_progress_bar)
+        template = self._choose_prompt(prompt, prompt_name, self.prompts.named(None))
+        return self._encode(texts, template, None, truncate_dim, show_progress_bar)
 
     def encode_stream(
         self,
@@ -160,12 +153,10 @@ class Embedder:
 
         ``instruction`` makes queries of the texts. Cuts are numbered over the whole stream.
         """
-        if instruction is not None:
-            prompt = query_prompt(instruction)
-        before = self._choose_prompt(prompt, None if prompt is not None else prompt_name, "")
+        template = self._choose_prompt(prompt, None if prompt is not None else prompt_name, "")
         first = 0
         for block in _blocks(texts):
-            yield self._encode(block, before, truncate_dim, show_progress_bar, first=first)
+            yield self._encode(block, template, instruction, truncate_dim, show_progress_bar, first=first)
             first += len(block)
 
     def similarity(self, first: Floats, second: Floats) -> Floats:
@@ -189,7 +180,7 @@ class Embedder:
     def tokenize(self, texts: Sequence[str], *, prompt: str = "") -> list[TokenIds]:
         """The exact sequences that the model would see: prompt, text and end token, uncut."""
         tokens.check_texts(texts)
-        bodies = self._tokenizer.encode([prompt] * len(texts), texts)
+        bodies = self._tokenizer.encode([PromptedText(prompt, text) for text in texts])
         return [np.concatenate([body, self._end]) for body in bodies]
 
     def _choose_prompt(self, prompt: str | None, prompt_name: str | None, default: str) -> str:
@@ -202,15 +193,25 @@ class Embedder:
     def _encode(
         self,
         texts: str | Sequence[str],
-        before: str | Sequence[str],
+        template: str,
+        instruction: str | Sequence[str] | None,
         truncate_dim: int | None,
         show_progress_bar: bool | None,
         *,
         first: int = 0,
     ) -> Embeddings:
+        """Embed texts behind a template, or behind instructions where these are given."""
         batch = [texts] if isinstance(texts, str) else list(texts)
+        tokens.check_texts(batch, first=first)
+        tokens.check_texts([template], what="prompt")
+        if instruction is None:
+            prompted = [PromptedText(template, text) for text in batch]
+        else:
+            instructions = per_text(instruction, len(batch), "instruction")
+            tokens.check_texts(instructions, what="instruction")
+            prompted = list(map(PromptedText.instructed_query, instructions, batch))
         dimension = self._check_dimension(truncate_dim) or self.embedding_dim
-        sequences, cuts = self._prepare(batch, per_text(before, len(batch), "prompt"), first)
+        sequences, cuts = self._prepare(prompted, first)
         total = sum(map(len, sequences))
         with token_progress("Embedding", total, show_progress_bar) as advance:
             rows, usage = plan_and_run(self._engine, sequences, advance)
@@ -225,16 +226,12 @@ class Embedder:
         shaped = rows[0] if isinstance(texts, str) else rows
         return Embeddings(shaped, usage, cuts, fingerprint)
 
-    def _prepare(
-        self, texts: Sequence[str], prompts: Sequence[str], first: int
-    ) -> tuple[list[TokenIds], tuple[Cut, ...]]:
+    def _prepare(self, texts: Sequence[PromptedText], first: int) -> tuple[list[TokenIds], tuple[Cut, ...]]:
         """Token sequences with one end token each, and what was cut from them."""
-        tokens.check_texts(texts, first=first)
-        tokens.check_texts(set(prompts), what="prompt")
         bodies, cuts = self._limit.apply(
-            self._tokenizer.encode(prompts, texts),
+            self._tokenizer.encode(texts),
             reserved=len(self._end),
-            protected=lambda i: self._tokenizer.prompt_length(prompts[i], texts[i]),
+            protected=lambda position: self._tokenizer.protected_length(texts[position]),
             first=first,
         )
         return [np.concatenate([body, self._end]) for body in bodies], cuts

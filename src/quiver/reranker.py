@@ -1,6 +1,7 @@
 """Reranker: how likely a document meets a query, read from a language model's "yes" and "no"."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,12 @@ from quiver.engine.execute import plan_and_run
 from quiver.engine.open import open_engine
 from quiver.errors import InputError, NumericalError
 from quiver.models.checkpoint import open_checkpoint
+from quiver.models.fingerprint import Fingerprint, digest, weights_digest
 from quiver.progress import token_progress
 from quiver.results import RankedDocument, Ranking, Scores
 from quiver.text import prompts
-from quiver.text.tokenizer import TextTokenizer, TokenIds, check_texts
+from quiver.text.prompts import PromptedText
+from quiver.text.tokenizer import TextTokenizer, TokenIds, check_texts, read_definition
 from quiver.text.truncation import Cut, LengthLimit, TooLongPolicy
 
 
@@ -37,9 +40,8 @@ class Reranker:
         token: str | None = None,
     ) -> None:
         self._checkpoint = open_checkpoint(model, "reranker", revision=revision, token=token)
-        self._tokenizer = TextTokenizer.from_folder(
-            self._checkpoint.folder, parse_special_tokens=parse_special_tokens
-        )
+        self._definition = read_definition(self._checkpoint.folder)
+        self._tokenizer = TextTokenizer(self._definition, parse_special_tokens=parse_special_tokens)
         self._prefix = self._tokenizer.encode_trusted(prompts.RERANKER_PREFIX)
         self._suffix = self._tokenizer.encode_trusted(prompts.RERANKER_SUFFIX)
         self._limit = LengthLimit(max_length or self._checkpoint.config.max_length, on_too_long)
@@ -55,6 +57,23 @@ class Reranker:
     def max_length(self) -> int:
         """Longest sequence in tokens, template included."""
         return self._limit.max_length
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """Identity of the judge: weights, tokenizer, head, template, precision."""
+        return Fingerprint(
+            weights=weights_digest(self._checkpoint),
+            tokenizer=digest([self._definition.hex(), self._tokenizer.parses_special_tokens]),
+            pooling="yes-no",
+            prompts=digest([prompts.RERANKER_PREFIX, prompts.RERANKER_SUFFIX, prompts.DEFAULT_INSTRUCTION]),
+            dimension=1,
+            precision=self._engine.precision,
+        )
+
+    @property
+    def turn_end(self) -> int:
+        """The token that ends a turn; users' text cannot produce it unless special tokens are parsed."""
+        return self._tokenizer.token_id("<|im_end|>")
 
     def predict(
         self,
@@ -73,7 +92,8 @@ class Reranker:
             len(queries),
             "instruction",
         )
-        sequences, cuts = self._prepare(instructions, queries, documents)
+        bodies = _bodies(instructions, queries, documents)
+        sequences, cuts = self._prepare(bodies)
         total = sum(map(len, sequences))
         with token_progress("Reranking", total, show_progress_bar) as advance:
             logits, usage = plan_and_run(self._engine, sequences, advance)
@@ -117,23 +137,25 @@ class Reranker:
     def tokenize(self, pairs: Sequence[tuple[str, str]], *, instruction: str | None = None) -> list[TokenIds]:
         """The exact sequences that the model would see, uncut."""
         queries, documents = _split(pairs)
-        task = instruction or prompts.DEFAULT_INSTRUCTION
-        questions = [prompts.reranker_question(task, query) for query in queries]
-        bodies = self._tokenizer.encode(questions, documents)
+        instructions = [instruction or prompts.DEFAULT_INSTRUCTION] * len(queries)
+        bodies = self._tokenizer.encode(_bodies(instructions, queries, documents))
         return [np.concatenate([self._prefix, body, self._suffix]) for body in bodies]
 
-    def _prepare(
-        self, instructions: Sequence[str], queries: Sequence[str], documents: Sequence[str]
-    ) -> tuple[list[TokenIds], tuple[Cut, ...]]:
+    def _prepare(self, texts: Sequence[PromptedText]) -> tuple[list[TokenIds], tuple[Cut, ...]]:
         """Token sequences in the model's template, and what was cut from the documents."""
-        check_texts(set(instructions), what="instruction")
-        questions = [prompts.reranker_question(i, q) for i, q in zip(instructions, queries, strict=True)]
         bodies, cuts = self._limit.apply(
-            self._tokenizer.encode(questions, documents),
+            self._tokenizer.encode(texts),
             reserved=len(self._prefix) + len(self._suffix),
-            protected=lambda i: self._tokenizer.prompt_length(questions[i], documents[i]),
+            protected=lambda position: self._tokenizer.protected_length(texts[position]),
         )
         return [np.concatenate([self._prefix, body, self._suffix]) for body in bodies], cuts
+
+
+def _bodies(
+    instructions: Sequence[str], queries: Sequence[str], documents: Sequence[str]
+) -> list[PromptedText]:
+    check_texts(set(instructions), what="instruction")
+    return list(map(PromptedText.reranker_body, instructions, queries, documents))
 
 
 def _split(pairs: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:

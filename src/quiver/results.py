@@ -30,6 +30,7 @@ class Embeddings(np.ndarray[Any, np.dtype[np.float32]]):
     def __new__(
         cls, rows: Floats, usage: Usage, cuts: Sequence[Cut], fingerprint: Fingerprint
     ) -> "Embeddings":
+        """Wrap rows without copying them."""
         self = np.ascontiguousarray(rows, dtype=np.float32).view(cls)
         self.usage, self.cuts, self.fingerprint = usage, tuple(cuts), fingerprint
         return self
@@ -56,6 +57,7 @@ class Scores(np.ndarray[Any, np.dtype[np.float32]]):
     cuts: tuple[Cut, ...]
 
     def __new__(cls, log_odds: Floats, usage: Usage, cuts: Sequence[Cut]) -> "Scores":
+        """Squash log-odds; in double precision, since float32 overflows on the way."""
         exact = log_odds.astype(np.float64)
         self = np.reciprocal(1.0 + np.exp(-exact)).astype(np.float32).view(cls)
         self.log_odds, self.usage, self.cuts = log_odds, usage, tuple(cuts)

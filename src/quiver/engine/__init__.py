@@ -1,1 +1,1 @@
-"""Engines: packed token sequences to hidden rows or logits. Know nothing of texts, prompts or users' files."""
+"""Engines: packed token sequences to hidden rows or logits. Know nothing of texts, prompts or files."""

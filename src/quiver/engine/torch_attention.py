@@ -98,7 +98,7 @@ def _attend_part(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, count: int, *, causal: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Attention of ``count`` equal sequences: result [M, G, H/G, D], log denominators [M, G, H/G]."""
-    _, heads, group, size = query.shape
+    heads, group = query.shape[1:3]
     # each (sequence, key head) becomes one batch entry, so that keys need no copy per query head
     q = query.unflatten(0, (count, -1)).permute(0, 2, 3, 1, 4).flatten(0, 1)
     k, v = (

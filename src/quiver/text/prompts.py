@@ -1,4 +1,4 @@
-"""Prompts: the exact texts the published models were trained with (Transformers examples of the model card)."""
+"""Prompts: the exact texts the published models were trained with (model card, Transformers examples)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,15 +19,36 @@ DOCUMENT_PROMPT_NAMES = ("document", "passage", "corpus")
 
 
 def query_prompt(instruction: str) -> str:
-    """What stands before a query: ``Instruct: {instruction}\\nQuery:`` (no space, as in the model card)."""
+    r"""What stands before a query: ``Instruct: {instruction}\nQuery:`` (no space, as in the model card)."""
     if not instruction.strip():
         raise InputError('the instruction is empty; to embed a query without one, pass prompt=""')
     return f"Instruct: {instruction}\nQuery:"
 
 
-def reranker_question(instruction: str, query: str) -> str:
-    """What stands before the document in a reranker's user turn."""
-    return f"<Instruct>: {instruction}\n<Query>: {query}\n<Document>: "
+@dataclass(frozen=True, slots=True)
+class PromptedText:
+    """A text with what stands before it, tokenised together as one string.
+
+    ``template`` comes from the model or the program and may hold special tokens; in ``text``, which comes
+    from users, their spellings are plain text. A cut never reaches the template and the first ``protected``
+    characters of the text.
+    """
+
+    template: str
+    text: str
+    protected: int = 0
+
+    @classmethod
+    def instructed_query(cls, instruction: str, query: str) -> "PromptedText":
+        """A query behind an instruction, which users may write and which is therefore text."""
+        before = query_prompt(instruction)
+        return cls("", before + query, len(before))
+
+    @classmethod
+    def reranker_body(cls, instruction: str, query: str, document: str) -> "PromptedText":
+        """The user's turn of the reranker: all of it is users' text, and the document alone may be cut."""
+        question = f"<Instruct>: {instruction}\n<Query>: {query}\n<Document>: "
+        return cls("", question + document, len(question))
 
 
 @dataclass(frozen=True, slots=True)

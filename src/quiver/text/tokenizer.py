@@ -1,8 +1,8 @@
-"""Tokenizer: text to token ids, with users' text kept apart from special tokens.
+r"""Tokenizer: text to token ids, with users' text kept apart from special tokens.
 
 A special-token string inside a user's text (``<|im_end|>``) is plain text here, so that no document can
 close its own turn. Prompts are the model's own and may hold special tokens. Both are tokenised as *one*
-string, since a token may straddle the border (``?\\n`` is one token of Qwen3).
+string, since a token may straddle the border (``?\n`` is one token of Qwen3).
 """
 
 import json
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import tokenizers
 
 from quiver.errors import CheckpointError, InputError
+from quiver.text.prompts import PromptedText
 
 TokenIds = npt.NDArray[np.int32]
 
@@ -50,26 +51,27 @@ class TextTokenizer:
         """Token ids of a text of the model's own (a template), special tokens parsed."""
         return _ids(self._marked.encode(text, add_special_tokens=False))
 
-    def encode(self, prompts: Sequence[str], texts: Sequence[str]) -> list[TokenIds]:
-        """Token ids of each ``prompt + text``, without any end token; only prompts' special tokens parse.
+    def encode(self, texts: Sequence[PromptedText]) -> list[TokenIds]:
+        """Token ids of each template and text, without any end token.
 
         The texts must have passed ``check_texts``.
         """
-        split = {prompt: self._split_after_special(prompt) for prompt in set(prompts)}
-        head_ids = {head: self.encode_trusted(head) for head, _ in split.values() if head}
-        tails = [split[p][1] + t for p, t in zip(prompts, texts, strict=True)]
-        encoded = self._plain.encode_batch_fast(tails, add_special_tokens=False)
+        split = {template: self._split_after_special(template) for template in {t.template for t in texts}}
+        heads = {template: self.encode_trusted(head) for template, (head, _) in split.items() if head}
+        plain = [split[t.template][1] + t.text for t in texts]
+        encoded = self._plain.encode_batch_fast(plain, add_special_tokens=False)
         bodies = [_ids(encoding) for encoding in encoded]
-        if head_ids:
-            heads = [head_ids.get(split[prompt][0]) for prompt in prompts]
-            bodies = [b if h is None else np.concatenate([h, b]) for h, b in zip(heads, bodies, strict=True)]
-        return bodies
+        if not heads:
+            return bodies
+        empty = np.empty(0, dtype=np.int32)
+        return [np.concatenate([heads.get(t.template, empty), b]) for t, b in zip(texts, bodies, strict=True)]
 
-    def prompt_length(self, prompt: str, text: str) -> int:
-        """How many tokens of ``prompt + text`` begin within the prompt."""
-        head, tail = self._split_after_special(prompt)
-        offsets = self._plain.encode(tail + text, add_special_tokens=False).offsets
-        return len(self.encode_trusted(head)) + sum(start < len(tail) for start, _ in offsets)
+    def protected_length(self, text: PromptedText) -> int:
+        """How many of a text's tokens begin within what no cut may reach."""
+        head, tail = self._split_after_special(text.template)
+        offsets = self._plain.encode(tail + text.text, add_special_tokens=False).offsets
+        characters = len(tail) + text.protected
+        return len(self.encode_trusted(head)) + sum(start < characters for start, _ in offsets)
 
     def _split_after_special(self, prompt: str) -> tuple[str, str]:
         """Cut a prompt behind its last special token: no token can straddle that point."""
