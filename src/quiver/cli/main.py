@@ -1,0 +1,54 @@
+"""``quiver``: the commands, and how each of them ends."""
+
+import signal
+from typing import Annotated
+
+import typer
+
+import quiver
+from quiver.cli.doctor import doctor
+from quiver.cli.embed import embed
+from quiver.cli.endings import clean_endings
+from quiver.cli.models import models
+from quiver.cli.rerank import rerank
+
+EXAMPLES = """\b
+Examples:
+  quiver rerank "How do I undo my last commit?" --input notes.txt
+  quiver embed --input corpus.jsonl --output corpus.parquet
+  quiver COMMAND --help
+"""
+
+# Rich would double the time of --help and take "[parquet]" in a help text for markup.
+app = typer.Typer(
+    name="quiver",
+    epilog=EXAMPLES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (embed, rerank, models, doctor):
+    app.command(epilog=command.EXAMPLES)(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"quiver {quiver.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _quiver(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Embed texts and rank documents with the Qwen3 Embedding models."""
+
+
+def main() -> None:
+    """Run the command line."""
+    with clean_endings():
+        app()

@@ -1,0 +1,92 @@
+"""Options that commands share, each defined once."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quiver.cli.read import DEFAULT_FIELDS, InputFormat
+
+
+class Dtype(StrEnum):
+    """Number formats of the computation."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+class ListFormat(StrEnum):
+    """How a command that reports facts prints them."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+
+
+InputFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="FILE",
+        help="Texts from a .txt (one a line), .jsonl, .csv, .tsv or .parquet file; - is standard input. "
+        "May be repeated.",
+    ),
+]
+InputFormatOption = Annotated[
+    InputFormat | None,
+    typer.Option("--input-format", help="What the input is, whatever its name; standard input is txt."),
+]
+Field = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help=f"JSON field or column that holds the text; else the first found of {', '.join(DEFAULT_FIELDS)}.",
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", metavar="NAME", help="Hub name or folder; without it, the model that ships with Quiver."
+    ),
+]
+Revision = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of a model on the hub.")
+]
+Device = Annotated[
+    str | None, typer.Option(metavar="NAME", help="cpu, cuda, cuda:N or mps; without it, the best there is.")
+]
+DtypeOption = Annotated[
+    Dtype, typer.Option("--dtype", help="Number format; auto takes what the device runs fast.")
+]
+MaxLength = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Longest text in tokens, prompt included; else the model's limit."),
+]
+Truncate = Annotated[
+    bool,
+    typer.Option("--truncate", help="Cut the ends of longer texts, and say so; without it they are an error."),
+]
+TokenBudget = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Tokens that run together; bounds memory. Without it, as suits the device."
+    ),
+]
+ParseSpecialTokens = Annotated[
+    bool,
+    typer.Option(
+        "--parse-special-tokens",
+        help="Read strings such as <|im_end|> in texts as special tokens, as the reference does.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write to a file, which appears only when it is complete."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary on standard error.")]
+ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="How to print.")]

@@ -1,0 +1,83 @@
+"""Parquet: a column of texts in, vectors or rankings out. The one place that needs pyarrow (the extra)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+from quiver.cli.parse import choose_field, missing_field
+from quiver.cli.read import Say
+from quiver.errors import InputError, QuiverError
+
+ROWS_AT_A_TIME = 4096
+
+
+class MissingExtraError(QuiverError):
+    """A part of Quiver that is installed on demand is not there."""
+
+
+def import_pyarrow() -> Any:  # noqa: ANN401  (a module without types)
+    """The pyarrow module, its Parquet part loaded."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtraError(
+            'Parquet needs pyarrow, which is not installed; run: pip install "quiver-embed[parquet]"'
+        ) from None
+    return pyarrow
+
+
+def read_column(stream: BinaryIO, name: str, field: str | None, say: Say) -> Iterator[str]:
+    """The texts of a string column."""
+    arrow = import_pyarrow()
+    try:
+        file = arrow.parquet.ParquetFile(stream)
+        column = _string_column(arrow, file.schema_arrow, name, field)
+        if field is None:
+            say(f"{name}: reading the column {column!r}")
+        row = 0
+        for batch in file.iter_batches(batch_size=ROWS_AT_A_TIME, columns=[column]):
+            for text in batch.column(0).to_pylist():
+                row += 1
+                if text is None:
+                    raise InputError(f"{name}, row {row}: the column {column!r} is null")
+                yield text
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{name} is not a whole Parquet file: {reason}") from error
+
+
+def _string_column(arrow: Any, schema: Any, name: str, field: str | None) -> str:  # noqa: ANN401
+    names: list[str] = schema.names
+    column = choose_field(names, name) if field is None else field
+    if column not in names:
+        raise missing_field(column, names, name)
+    if names.count(column) > 1:
+        raise InputError(f"{name}: {names.count(column)} columns are named {column!r}")
+    stored = schema.field(column).type
+    values = stored.value_type if arrow.types.is_dictionary(stored) else stored
+    strings = (arrow.types.is_string, arrow.types.is_large_string, arrow.types.is_string_view)
+    if not any(is_kind(values) for is_kind in strings):
+        raise InputError(f"{name}: the column {column!r} holds {stored}, not strings")
+    return column
+
+
+class ParquetTable:
+    """A Parquet file that grows block by block; its schema comes with the first block."""
+
+    def __init__(self, stream: BinaryIO, metadata: Mapping[str, str]) -> None:
+        self._arrow = import_pyarrow()
+        self._stream = stream
+        self._metadata = metadata
+        self._writer: Any = None
+
+    def write(self, columns: Mapping[str, Any]) -> None:
+        """Add rows: column name to values (an Arrow array, or what makes one)."""
+        table = self._arrow.table(dict(columns)).replace_schema_metadata(dict(self._metadata))
+        if self._writer is None:
+            self._writer = self._arrow.parquet.ParquetWriter(self._stream, table.schema)
+        self._writer.write_table(table)
+
+    def vectors(self, rows: Any) -> Any:  # noqa: ANN401  (NumPy in, Arrow out)
+        """An [N, dimension] float32 array as a fixed-size list column, without copying it."""
+        values = self._arrow.array(rows.reshape(-1))
+        return self._arrow.FixedSizeListArray.from_arrays(values, rows.shape[1])

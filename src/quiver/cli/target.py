@@ -1,0 +1,163 @@
+"""Targets: where results go. A file appears under its name only when it is complete.
+
+Results are written beside the file, under a name of our own, and renamed at the end: a full disk, Ctrl-C or an
+error half way leaves what was there before. Devices and pipes (``/dev/stdout``) are written directly.
+"""
+
+import errno
+import os
+import secrets
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from quiver.cli.endings import READER_GONE, abandon_stdout
+from quiver.errors import QuiverError
+
+STDOUT_NAME = "standard output"
+
+
+class OutputError(QuiverError):
+    """Results cannot be written where they should go."""
+
+
+class Target:
+    """A binary stream whose failures say what could not be written, and why."""
+
+    def __init__(self, stream: BinaryIO, name: str, *, rewritable: bool) -> None:
+        self._stream = stream
+        self._name = name
+        self._abandoned = False
+        self.rewritable = rewritable
+        """Whether the beginning can be written again at the end."""
+
+    @property
+    def closed(self) -> bool:
+        """Never: whoever opened the target closes it (pyarrow asks)."""
+        return False
+
+    def write(self, content: bytes | memoryview) -> int:
+        """Write all of ``content``."""
+        if self._abandoned:
+            return memoryview(content).nbytes
+        with _explained(self._name):
+            return self._stream.write(content)
+
+    def flush(self) -> None:
+        """Hand over what is buffered."""
+        if not self._abandoned:
+            with _explained(self._name):
+                self._stream.flush()
+
+    def rewind(self) -> None:
+        """Go back to the beginning; only where ``rewritable``."""
+        with _explained(self._name):
+            self._stream.seek(0)
+
+    def abandon(self) -> None:
+        """Ignore all further writes: a library that cleans up after a failure must not fail again."""
+        self._abandoned = True
+
+
+@contextmanager
+def open_target(path: Path | None) -> Iterator[Target]:
+    """Open a file, or standard output (None), for writing.
+
+    Raises OutputError if it cannot be opened or written.
+    """
+    if path is None:
+        opened = _standard_output()
+    elif path.exists() and not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+        opened = _device(path)
+    else:
+        opened = _file(path)
+    with opened as target:
+        yield target
+
+
+@contextmanager
+def open_spool() -> Iterator[tuple[Target, BinaryIO]]:
+    """A nameless temporary file, for what must be rewritten before it can go to a pipe."""
+    with tempfile.TemporaryFile() as stream:
+        yield Target(stream, f"a temporary file in {tempfile.gettempdir()}", rewritable=True), stream
+
+
+@contextmanager
+def _standard_output() -> Iterator[Target]:
+    if sys.stdout is None:
+        raise OutputError("standard output is closed; give a file with --output")
+    target = Target(sys.stdout.buffer, STDOUT_NAME, rewritable=False)
+    try:
+        sys.stdout.flush()
+        yield target
+        target.flush()
+    except BrokenPipeError:
+        target.abandon()
+        abandon_stdout()
+        sys.exit(READER_GONE)
+    except BaseException:
+        target.abandon()
+        raise
+
+
+@contextmanager
+def _device(path: Path) -> Iterator[Target]:
+    with _explained(str(path)):
+        stream = path.open("wb")
+    target = Target(stream, str(path), rewritable=False)
+    try:
+        yield target
+        target.flush()
+    finally:
+        target.abandon()
+        with suppress(OSError):
+            stream.close()
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[Target]:
+    final = path.resolve()  # a link keeps pointing where it points
+    if final.is_dir():
+        raise OutputError(f"{path} is a folder; name a file in it")
+    if not final.parent.is_dir():
+        raise OutputError(f"{path} cannot be written: there is no folder {final.parent}")
+    partial = final.parent / f".quiver-{secrets.token_hex(4)}.part"
+    with _explained(str(path)):
+        stream = partial.open("xb")
+    target = Target(stream, str(path), rewritable=True)
+    try:
+        yield target
+        target.flush()
+        with _explained(str(path)):
+            os.fsync(stream.fileno())
+            stream.close()
+            _keep_mode(final, partial)
+            partial.replace(final)
+    except BaseException:
+        target.abandon()
+        with suppress(OSError):
+            stream.close()
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _keep_mode(existing: Path, replacement: Path) -> None:
+    with suppress(FileNotFoundError):
+        replacement.chmod(stat.S_IMODE(existing.stat().st_mode))
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if name == STDOUT_NAME:
+            abandon_stdout()
+        hint = "; free some space, or write elsewhere" if error.errno == errno.ENOSPC else ""
+        raise OutputError(f"{name} cannot be written: {error.strerror or error}{hint}") from error
