@@ -18,6 +18,7 @@ PLAIN_ADDED_TOKENS = ("<think>", "</think>")
 CORPUS = (
     "Judge whether the Document meets the requirements. The answer can only be yes or no. " * 3,
     "Instruct: Given a web search query, retrieve relevant passages.\nQuery: Why? Who?\nWhat?\n" * 3,
+    "yes\nno\n" * 9,
     "What is the capital of China? The capital of China is Beijing. 北京是中国的首都。 naïve café" * 3,
 )
 QUERY_PROMPT = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
@@ -66,11 +67,11 @@ def write_checkpoint(
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
         "head_dim": 16,
+        "initializer_range": 0.15,
     }
     settings = Qwen3Config(
         vocab_size=tokenizer.get_vocab_size(),
         max_position_embeddings=2048,
-        initializer_range=0.15,
         tie_word_embeddings=tied,
         **(shape | config),
     )

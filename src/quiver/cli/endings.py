@@ -33,7 +33,7 @@ TERMINATED = 128 + signal.SIGTERM
 @contextmanager
 def clean_endings() -> Iterator[None]:
     """Turn users' mistakes and signals into an exit code and at most a line of explanation."""
-    signal.signal(signal.SIGTERM, _terminate)
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     except QuiverError as error:
@@ -45,8 +45,10 @@ def clean_endings() -> Iterator[None]:
         if error.errno != errno.ENOSPC:
             raise
         abandon_stdout()
-        complain(error.strerror)
+        complain(os.strerror(errno.ENOSPC))
         sys.exit(FAILURE)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def complain(message: str) -> None:

@@ -1,16 +1,12 @@
 """``quiver``: the commands, and how each of them ends."""
 
-import signal
 from typing import Annotated
 
 import typer
 
 import quiver
-from quiver.cli.doctor import doctor
-from quiver.cli.embed import embed
+from quiver.cli import doctor, embed, models, rerank
 from quiver.cli.endings import clean_endings
-from quiver.cli.models import models
-from quiver.cli.rerank import rerank
 
 EXAMPLES = """\b
 Examples:
@@ -28,8 +24,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (embed, rerank, models, doctor):
-    app.command(epilog=command.EXAMPLES)(command)
+app.command(epilog=embed.EXAMPLES)(embed.embed)
+app.command(epilog=rerank.EXAMPLES)(rerank.rerank)
+app.command(epilog=models.EXAMPLES)(models.models)
+app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:

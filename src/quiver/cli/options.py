@@ -1,12 +1,14 @@
 """Options that commands share, each defined once."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from quiver.cli.read import DEFAULT_FIELDS, InputFormat
+from quiver.cli.read import DEFAULT_FIELDS, InputChoice, InputFormat, is_stdin_given
+from quiver.cli.terminal import neutralise
 
 
 class Dtype(StrEnum):
@@ -43,13 +45,13 @@ Field = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help=f"JSON field or column that holds the text; else the first found of {', '.join(DEFAULT_FIELDS)}.",
+        help=f"JSON field or column with the text; else the first found of {', '.join(DEFAULT_FIELDS)}.",
     ),
 ]
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", metavar="NAME", help="Hub name or folder; without it, the model that ships with Quiver."
+        "--model", "-m", metavar="NAME", help="Hub name or folder; without it, the model shipped with Quiver."
     ),
 ]
 Revision = Annotated[
@@ -67,7 +69,7 @@ MaxLength = Annotated[
 ]
 Truncate = Annotated[
     bool,
-    typer.Option("--truncate", help="Cut the ends of longer texts, and say so; without it they are an error."),
+    typer.Option("--truncate", help="Cut the ends of longer texts and say so; else they are an error."),
 ]
 TokenBudget = Annotated[
     int | None,
@@ -88,5 +90,26 @@ Output = Annotated[
         "--output", "-o", metavar="FILE", help="Write to a file, which appears only when it is complete."
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary on standard error.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary on standard error.")]
 ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="How to print.")]
+
+
+def input_choice(
+    arguments: Sequence[str] | None,
+    files: Sequence[Path] | None,
+    field: str | None,
+    input_format: InputFormat | None,
+) -> InputChoice:
+    """What to read; raises typer.BadParameter if nothing was given and nothing is piped in."""
+    if not arguments and not files and not is_stdin_given():
+        raise typer.BadParameter("no texts: give them as arguments, with --input FILE, or on standard input")
+    return InputChoice(arguments=arguments or (), files=files or (), field=field, format=input_format)
+
+
+def say_on_stderr(message: str) -> None:
+    """Tell the user something beside the results."""
+    typer.echo(neutralise(message), err=True)
+
+
+def say_nothing(message: str) -> None:
+    """What --quiet makes of ``say_on_stderr``."""

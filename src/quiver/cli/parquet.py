@@ -1,10 +1,14 @@
 """Parquet: a column of texts in, vectors or rankings out. The one place that needs pyarrow (the extra)."""
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from quiver.cli.parse import choose_field, missing_field
 from quiver.cli.read import Say
+from quiver.cli.target import Target
 from quiver.errors import InputError, QuiverError
 
 ROWS_AT_A_TIME = 4096
@@ -62,22 +66,28 @@ def _string_column(arrow: Any, schema: Any, name: str, field: str | None) -> str
 
 
 class ParquetTable:
-    """A Parquet file that grows block by block; its schema comes with the first block."""
+    """A Parquet file that grows block by block; the first block settles its columns and metadata."""
 
-    def __init__(self, stream: BinaryIO, metadata: Mapping[str, str]) -> None:
+    def __init__(self, target: Target) -> None:
         self._arrow = import_pyarrow()
-        self._stream = stream
-        self._metadata = metadata
+        self._target = target
         self._writer: Any = None
 
-    def write(self, columns: Mapping[str, Any]) -> None:
-        """Add rows: column name to values (an Arrow array, or what makes one)."""
-        table = self._arrow.table(dict(columns)).replace_schema_metadata(dict(self._metadata))
+    def write(self, columns: Mapping[str, Any], metadata: Mapping[str, str]) -> None:
+        """Add rows: a sequence, or a float32 array [N, dimension], under each column's name."""
+        arrays = {name: self._array(values) for name, values in columns.items()}
+        encoded = {key: os.fsencode(value) for key, value in metadata.items()}
+        table = self._arrow.table(arrays).replace_schema_metadata(encoded)
         if self._writer is None:
-            self._writer = self._arrow.parquet.ParquetWriter(self._stream, table.schema)
+            self._writer = self._arrow.parquet.ParquetWriter(self._target, table.schema)
         self._writer.write_table(table)
 
-    def vectors(self, rows: Any) -> Any:  # noqa: ANN401  (NumPy in, Arrow out)
-        """An [N, dimension] float32 array as a fixed-size list column, without copying it."""
-        values = self._arrow.array(rows.reshape(-1))
-        return self._arrow.FixedSizeListArray.from_arrays(values, rows.shape[1])
+    def finish(self) -> None:
+        """Write the footer, without which the file is not one."""
+        self._writer.close()
+
+    def _array(self, values: Any) -> Any:  # noqa: ANN401  (NumPy or a sequence in, Arrow out)
+        if getattr(values, "ndim", 1) == 1:
+            return self._arrow.array(values)
+        flat = self._arrow.array(np.asarray(values).reshape(-1))
+        return self._arrow.FixedSizeListArray.from_arrays(flat, values.shape[1])

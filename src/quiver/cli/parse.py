@@ -10,7 +10,7 @@ from quiver.cli.read import DEFAULT_FIELDS, Say, check_characters
 from quiver.errors import InputError
 
 LONGEST_CSV_FIELD = 2**31 - 1
-"""The most that the csv module takes on every platform; its default of 128 KiB is less than a long document."""
+"""The most that the csv module takes on every platform; its default is 128 KiB, less than a long text."""
 
 JSON_TYPE_NAMES = {
     bool: "a boolean",

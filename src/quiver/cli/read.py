@@ -1,7 +1,7 @@
 """Reading: texts from arguments, files and standard input, one after the other and never all at once.
 
-Every text counts: a blank line of a .txt file is a text, so that lines and results correspond. Whatever cannot
-be read as it stands is an InputError that names the file, the line and the reason.
+Every text counts: a blank line of a .txt file is a text, so that lines and results correspond. Whatever
+cannot be read as it stands is an InputError that names the file, the line and the reason.
 """
 
 import io
@@ -102,9 +102,9 @@ def check_characters(text: str, where: str) -> str:
     return text
 
 
-def is_terminal_stdin() -> bool:
-    """Whether nobody has given us anything on standard input."""
-    return sys.stdin is None or sys.stdin.closed or sys.stdin.isatty()
+def is_stdin_given() -> bool:
+    """Whether a pipe or a file stands on standard input, not a keyboard."""
+    return sys.stdin is not None and not sys.stdin.closed and not sys.stdin.isatty()
 
 
 def _given(choice: InputChoice) -> list[str]:
@@ -112,7 +112,7 @@ def _given(choice: InputChoice) -> list[str]:
 
 
 def _sources(choice: InputChoice) -> Iterator[Source]:
-    if "-" in choice.arguments or (not choice.arguments and not choice.files and not is_terminal_stdin()):
+    if "-" in choice.arguments or (not choice.arguments and not choice.files and is_stdin_given()):
         yield Source(None, choice.format or InputFormat.TXT)
     for path in choice.files:
         if str(path) == "-":

@@ -1,12 +1,13 @@
 """Targets: where results go. A file appears under its name only when it is complete.
 
-Results are written beside the file, under a name of our own, and renamed at the end: a full disk, Ctrl-C or an
-error half way leaves what was there before. Devices and pipes (``/dev/stdout``) are written directly.
+Results are written beside the file, under a name of our own, and renamed at the end: a full disk, Ctrl-C or
+an error half way leaves what was there before. Devices and pipes (``/dev/stdout``) are written directly.
 """
 
 import errno
 import os
 import secrets
+import shutil
 import stat
 import sys
 import tempfile
@@ -80,10 +81,16 @@ def open_target(path: Path | None) -> Iterator[Target]:
 
 
 @contextmanager
-def open_spool() -> Iterator[tuple[Target, BinaryIO]]:
-    """A nameless temporary file, for what must be rewritten before it can go to a pipe."""
+def rewritable(target: Target) -> Iterator[Target]:
+    """The target itself, or a stand-in for a pipe that is copied to it at the end."""
+    if target.rewritable:
+        yield target
+        return
     with tempfile.TemporaryFile() as stream:
-        yield Target(stream, f"a temporary file in {tempfile.gettempdir()}", rewritable=True), stream
+        stand_in = Target(stream, f"a temporary file in {tempfile.gettempdir()}", rewritable=True)
+        yield stand_in
+        stand_in.rewind()
+        shutil.copyfileobj(stream, target)
 
 
 @contextmanager

@@ -82,8 +82,9 @@ def open_checkpoint(
     found = detect_kind(folder, config, name)
     if kind is not None and found != kind:
         other = "Reranker (quiver rerank)" if found == "reranker" else "Embedder (quiver embed)"
+        article = "a" if found == "reranker" else "an"
         wanted = "scores" if kind == "reranker" else "vectors"
-        raise ModelKindError(f"{name} is a {found} and gives no {wanted}; use it with {other}")
+        raise ModelKindError(f"{name} is {article} {found} and gives no {wanted}; use it with {other}")
     if found == "embedder":
         check_modules(folder)
     checkpoint = Checkpoint(name, folder, found, config, _index_tensors(folder))

@@ -1,0 +1,51 @@
+"""Tables: facts and results laid out for the eye, every cell literal text."""
+
+import io
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from quiver.cli.target import Target
+from quiver.cli.terminal import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table; ``flexible`` ones give way when the terminal is narrow."""
+
+    title: str
+    align: Literal["left", "right"] = "left"
+    flexible: bool = False
+
+
+def write_table(
+    target: Target, columns: Sequence[Column], rows: Iterable[Sequence[str]], *, wrap: bool = False
+) -> None:
+    """Lay out a table for standard output's width; cells are literal text, never markup."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
+    for column in columns:
+        # A column that may wrap is what Rich narrows first; its cells then decide that they do not.
+        table.add_column(column.title, justify=column.align, no_wrap=not column.flexible)
+    for row in rows:
+        cells = (Text(one_line(cell), no_wrap=not wrap, overflow="ellipsis") for cell in row)
+        table.add_row(*cells)
+    page = _Page()
+    Console(file=page).print(table)
+    target.write(page.getvalue().encode(sys.stdout.encoding, "replace"))
+
+
+class _Page(io.StringIO):
+    """Text in memory that Rich takes for standard output, to choose colours and borders."""
+
+    @property
+    def encoding(self) -> str:
+        return sys.stdout.encoding
+
+    def isatty(self) -> bool:
+        return sys.stdout.isatty()
