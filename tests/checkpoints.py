@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers.trainers import BpeTrainer
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM, Qwen3Model
@@ -81,7 +82,8 @@ def write_checkpoint(
         for name, weight in model.named_parameters():
             if "norm" in name:
                 weight.copy_(1 + 0.1 * torch.randn_like(weight))
-    model.to(dtype).save_pretrained(folder, max_shard_size=max_shard_size)
+    model.to(dtype=dtype)  # type: ignore[call-arg]
+    model.save_pretrained(folder, max_shard_size=max_shard_size)
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", padding_side="left"
     ).save_pretrained(folder)
@@ -94,6 +96,14 @@ def edit_json(path: Path, **changes: Any) -> None:
     """Overwrite keys of a JSON file; a value of None removes the key."""
     settings = json.loads(path.read_text()) | changes
     path.write_text(json.dumps({key: value for key, value in settings.items() if value is not None}))
+
+
+def break_embedding_table(folder: Path) -> None:
+    """Make every token's vector NaN."""
+    tensors = load_file(folder / "model.safetensors")
+    table = next(name for name in tensors if name.endswith("embed_tokens.weight"))
+    tensors[table].fill_(torch.nan)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
 
 
 def _write_sentence_transformers_files(folder: Path, hidden_size: int) -> None:

@@ -12,7 +12,7 @@ from quiver.errors import FingerprintMismatch, InputError, ModelKindError, Numer
 from quiver.results import Floats
 from quiver.text.prompts import DEFAULT_INSTRUCTION
 from quiver.text.truncation import Cut
-from tests.checkpoints import write_checkpoint
+from tests.checkpoints import break_embedding_table, write_checkpoint
 
 TEXTS = [
     "The capital of China is Beijing.",
@@ -45,9 +45,7 @@ def test_queries_are_sentence_transformers_queries(
     np.testing.assert_allclose(embedder.encode_query(TEXTS), expected, atol=TOLERANCE)
 
 
-def test_custom_prompts_and_dimensions_are_theirs(
-    embedder: Embedder, reference: SentenceTransformer
-) -> None:
+def test_custom_prompts_and_dimensions_are_theirs(embedder: Embedder, reference: SentenceTransformer) -> None:
     expected = reference.encode(TEXTS, prompt="Classify: ", truncate_dim=24, normalize_embeddings=True)
     found = embedder.encode(TEXTS, prompt="Classify: ", truncate_dim=24)
     np.testing.assert_allclose(found, expected, atol=TOLERANCE)
@@ -147,18 +145,14 @@ def test_long_texts_are_an_error_unless_cutting_is_allowed(embedder_folder: Path
     strict = Embedder(embedder_folder, device="cpu", dtype="float32", max_length=20)
     with pytest.raises(TooLongError, match="text 1"):
         strict.encode_document(["short", "no " * 50])
-    cutting = Embedder(
-        embedder_folder, device="cpu", dtype="float32", max_length=20, on_too_long="truncate"
-    )
+    cutting = Embedder(embedder_folder, device="cpu", dtype="float32", max_length=20, on_too_long="truncate")
     found = cutting.encode_document(["short", "no " * 50])
     whole = len(cutting.tokenize(["no " * 50])[0])
     assert found.cuts == (Cut(index=1, tokens=whole, kept=20),)
 
 
 def test_a_cut_keeps_the_end_token(embedder_folder: Path, reference: SentenceTransformer) -> None:
-    cutting = Embedder(
-        embedder_folder, device="cpu", dtype="float32", max_length=20, on_too_long="truncate"
-    )
+    cutting = Embedder(embedder_folder, device="cpu", dtype="float32", max_length=20, on_too_long="truncate")
     found = cutting.encode_document("no " * 50)
     ids = cutting.tokenize(["no " * 50])[0]
     kept = np.concatenate([ids[:19], ids[-1:]]).astype(np.int64)
@@ -218,9 +212,7 @@ def test_a_stream_is_the_same_in_blocks(
     assert cuts == [4, 6]
 
 
-def test_a_stream_reads_no_further_than_it_must(
-    embedder: Embedder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stream_reads_no_further_than_it_must(embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("quiver.embedder.STREAM_CHARACTERS", 100)
     read: list[int] = []
 
@@ -247,8 +239,15 @@ def test_vectors_of_different_spaces_do_not_compare(embedder: Embedder, tmp_path
 
 
 def test_a_result_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
-    folder = write_checkpoint(tmp_path / "hot-embedding", initializer_range=1e30)
+    folder = write_checkpoint(tmp_path / "hot-embedding")
+    break_embedding_table(folder)
     with pytest.raises(NumericalError, match="text 0 gave a vector that is not finite"):
+        Embedder(folder, device="cpu", dtype="float32").encode_document("a")
+
+
+def test_a_vector_without_direction_is_an_error(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "overflowing-embedding", initializer_range=1e30)
+    with pytest.raises(NumericalError, match="has no direction"):
         Embedder(folder, device="cpu", dtype="float32").encode_document("a")
 
 

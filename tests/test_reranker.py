@@ -7,11 +7,12 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from quiver import Reranker
-from quiver.errors import CheckpointError, InputError, ModelKindError, TooLongError
+from quiver.errors import CheckpointError, InputError, ModelKindError, NumericalError, TooLongError
 from quiver.results import Floats
 from quiver.text.prompts import DEFAULT_INSTRUCTION, RERANKER_PREFIX, RERANKER_SUFFIX
+from quiver.text.tokenizer import TokenIds
 from quiver.text.truncation import Cut
-from tests.checkpoints import write_checkpoint
+from tests.checkpoints import break_embedding_table, write_checkpoint
 
 QUERIES = ["What is the capital of China?", "Explain gravity", "Why?\n"]
 DOCUMENTS = ["The capital of China is Beijing.", "", "Gravity is a force. " * 20, "no", "北京 café", "?"]
@@ -52,9 +53,7 @@ def test_log_odds_are_the_unsquashed_scores(reranker: Reranker) -> None:
 
 def test_an_instruction_per_call_and_per_pair(reranker: Reranker, reranker_folder: Path) -> None:
     expected = reference_scores(reranker_folder, PAIRS[:2], "Find code")
-    np.testing.assert_allclose(
-        reranker.predict(PAIRS[:2], instruction="Find code"), expected, atol=TOLERANCE
-    )
+    np.testing.assert_allclose(reranker.predict(PAIRS[:2], instruction="Find code"), expected, atol=TOLERANCE)
     mixed = reranker.predict(PAIRS[:2], instruction=["Find code", DEFAULT_INSTRUCTION])
     usual = reranker.predict(PAIRS[:2])
     np.testing.assert_allclose(mixed, [expected[0], usual[1]], atol=TOLERANCE)
@@ -79,7 +78,7 @@ def test_a_hundred_documents_compute_the_question_once(reranker: Reranker) -> No
     assert usage.tokens_saved > usage.tokens_in / 2
 
 
-def _common(first: np.ndarray, second: np.ndarray) -> int:  # type: ignore[type-arg]
+def _common(first: TokenIds, second: TokenIds) -> int:
     length = min(len(first), len(second))
     return int(np.argmax(first[:length] != second[:length]))
 
@@ -177,9 +176,7 @@ def test_a_query_too_long_for_the_limit_is_an_error(reranker_folder: Path) -> No
         ([("\ud800", "b")], "query 0 has a lone surrogate"),
     ],
 )
-def test_what_is_no_pair_is_refused(
-    reranker: Reranker, pairs: list[tuple[str, str]], message: str
-) -> None:
+def test_what_is_no_pair_is_refused(reranker: Reranker, pairs: list[tuple[str, str]], message: str) -> None:
     with pytest.raises(InputError, match=message):
         reranker.predict(pairs)
 
@@ -187,6 +184,13 @@ def test_what_is_no_pair_is_refused(
 def test_one_string_is_no_list_of_documents(reranker: Reranker) -> None:
     with pytest.raises(InputError, match="not one string"):
         reranker.rank("Why?", "because")
+
+
+def test_a_score_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "broken-reranker", "reranker")
+    break_embedding_table(folder)
+    with pytest.raises(NumericalError, match="pair 0 gave a score that is not finite"):
+        Reranker(folder, device="cpu", dtype="float32").predict([("a", "b")])
 
 
 def test_an_embedder_does_not_rerank(embedder_folder: Path) -> None:
@@ -206,4 +210,3 @@ def test_the_fingerprint_names_the_judge(reranker: Reranker, tmp_path: Path) -> 
     other = Reranker(write_checkpoint(tmp_path / "other", "reranker", seed=1), device="cpu", dtype="float32")
     assert reranker.fingerprint != other.fingerprint
     assert reranker.fingerprint.pooling == "yes-no"
-

@@ -215,13 +215,9 @@ class Embedder:
         total = sum(map(len, sequences))
         with token_progress("Embedding", total, show_progress_bar) as advance:
             rows, usage = plan_and_run(self._engine, sequences, advance)
-        if not np.isfinite(rows).all():
-            broken = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0]) + first
-            raise NumericalError(
-                f"text {broken} gave a vector that is not finite; run doctor on the model, or use a "
-                "wider dtype (float32)"
-            )
-        rows = _normalize(rows[:, :dimension]) if batch else np.empty((0, dimension), np.float32)
+        rows = rows[:, :dimension] if batch else np.empty((0, dimension), np.float32)
+        self._check_rows(rows, first)
+        rows = _normalize(rows)
         fingerprint = self.fingerprint.with_dimension(dimension)
         shaped = rows[0] if isinstance(texts, str) else rows
         return Embeddings(shaped, usage, cuts, fingerprint)
@@ -235,6 +231,15 @@ class Embedder:
             first=first,
         )
         return [np.concatenate([body, self._end]) for body in bodies], cuts
+
+    def _check_rows(self, rows: Floats, first: int) -> None:
+        lengths = np.linalg.norm(rows, axis=1)
+        broken = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
+        if len(broken):
+            raise NumericalError(
+                f"text {int(broken[0]) + first} gave a vector that is not finite or has no direction; run "
+                "doctor on the model, or use a wider dtype (float32)"
+            )
 
     def _check_dimension(self, dimension: int | None) -> int | None:
         full = self._checkpoint.config.hidden_size

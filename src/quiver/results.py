@@ -57,9 +57,9 @@ class Scores(np.ndarray[Any, np.dtype[np.float32]]):
     cuts: tuple[Cut, ...]
 
     def __new__(cls, log_odds: Floats, usage: Usage, cuts: Sequence[Cut]) -> "Scores":
-        """Squash log-odds; in double precision, since float32 overflows on the way."""
+        """Squash log-odds, in double precision and by a form that does not overflow."""
         exact = log_odds.astype(np.float64)
-        self = np.reciprocal(1.0 + np.exp(-exact)).astype(np.float32).view(cls)
+        self = np.exp(-np.logaddexp(0.0, -exact)).astype(np.float32).view(cls)
         self.log_odds, self.usage, self.cuts = log_odds, usage, tuple(cuts)
         return self
 

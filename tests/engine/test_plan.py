@@ -29,7 +29,7 @@ def families(draw: st.DrawFn) -> list[TokenIds]:
 def tokens_of(node: PrefixNode | None, sequences: Sequence[TokenIds]) -> list[int]:
     if node is None:
         return []
-    own = sequences[node.sequence][node.start : node.stop].tolist()
+    own: list[int] = sequences[node.sequence][node.start : node.stop].tolist()
     parent = node.parent if node.parent is not None and node.parent.stop else None
     return tokens_of(parent, sequences) + own
 
@@ -82,7 +82,9 @@ def test_no_sequences_need_no_steps() -> None:
 def test_a_reranking_call_computes_the_question_once() -> None:
     rng = np.random.default_rng(0)
     question = rng.integers(10, 99, 70)
-    documents = [np.concatenate([question, [i], rng.integers(10, 99, 40)]).astype(np.int32) for i in range(100)]
+    documents = [
+        np.concatenate([question, [i], rng.integers(10, 99, 40)]).astype(np.int32) for i in range(100)
+    ]
     plan = make_plan(documents, 1000, 1000)
     assert plan.usage == Usage(100 * 111, 70 + 100 * 41)
     assert plan.usage.tokens_saved == 99 * 70

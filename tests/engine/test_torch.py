@@ -60,8 +60,8 @@ def test_packed_rows_are_transformers_rows(embedder_folder: Path) -> None:
         {"num_hidden_layers": 1},
     ],
 )
-def test_any_shape_of_the_architecture(tmp_path: Path, shape: dict[str, int]) -> None:
-    folder = write_checkpoint(tmp_path / "model", **shape)
+def test_any_shape_of_the_architecture(tmp_path: Path, shape: dict[str, Any]) -> None:
+    folder = write_checkpoint(tmp_path / "model", "embedding", **shape)
     rows, _ = plan_and_run(engine_of(folder), random_sequences())
     np.testing.assert_allclose(rows, reference_rows(folder, random_sequences()), atol=2e-5)
 
@@ -80,7 +80,10 @@ def test_rotary_settings_in_the_old_and_the_new_form(tmp_path: Path, rope: dict[
     expected = reference_rows(folder, sequences)
     np.testing.assert_allclose(plan_and_run(engine_of(folder), sequences)[0], expected, atol=2e-5)
     scaling = {("type" if key == "rope_type" else key): v for key, v in rope.items() if key != "rope_theta"}
-    old = {"rope_theta": rope["rope_theta"], "rope_scaling": None if rope["rope_type"] == "default" else scaling}
+    old = {
+        "rope_theta": rope["rope_theta"],
+        "rope_scaling": None if rope["rope_type"] == "default" else scaling,
+    }
     edit_json(folder / "config.json", rope_parameters=None, **old)
     np.testing.assert_allclose(plan_and_run(engine_of(folder), sequences)[0], expected, atol=2e-5)
 
@@ -141,7 +144,8 @@ def test_the_head_gives_the_logits_of_two_tokens(tmp_path: Path, tied: bool) -> 
 def cosines(first: Floats, second: Floats) -> npt.NDArray[np.float64]:
     products = (first.astype(np.float64) * second).sum(axis=1)
     lengths: npt.NDArray[np.float64] = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    return products / lengths
+    ratios: npt.NDArray[np.float64] = products / lengths
+    return ratios
 
 
 @pytest.mark.parametrize("stored", [torch.float32, torch.float16, torch.bfloat16])

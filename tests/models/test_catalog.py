@@ -17,7 +17,9 @@ def test_the_six_published_models_are_there() -> None:
         ("Qwen/Qwen3-Reranker-8B", 36, 4096, None),
     }
     published = [e for e in catalog.CATALOG if not e.builtin]
-    assert all(e.context == 32768 and e.instruction_aware and e.mrl == (e.kind == "embedder") for e in published)
+    assert all(
+        e.context == 32768 and e.instruction_aware and e.mrl == (e.kind == "embedder") for e in published
+    )
 
 
 @pytest.mark.parametrize("name", ["qwen3-embedding-0.6b", "QWEN/Qwen3-Embedding-0.6B"])
@@ -35,7 +37,11 @@ def test_unknown_names_are_not_found() -> None:
 def test_built_in_entries_are_what_ships(entry: catalog.CatalogEntry) -> None:
     checkpoint = open_checkpoint(entry.name)
     config = checkpoint.config
-    assert (checkpoint.kind, config.layers, config.hidden_size) == (entry.kind, entry.layers, entry.hidden_size)
+    assert (checkpoint.kind, config.layers, config.hidden_size) == (
+        entry.kind,
+        entry.layers,
+        entry.hidden_size,
+    )
     assert config.max_length == entry.context
     count = sum(e.size // 2 for e in checkpoint.tensors.values())
     assert f"{count / 1e6:.0f}M" == entry.parameters

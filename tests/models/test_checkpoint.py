@@ -50,7 +50,10 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "config lacks a size": (config(hidden_size=None), "hidden_size"),
     "config has a word for a size": (config(num_hidden_layers="many"), "malformed"),
     "config has a zero size": (config(head_dim=-2), "head_dim is -2"),
-    "another architecture": (config(architectures=["BertModel"], model_type="bert"), "architecture is BertModel"),
+    "another architecture": (
+        config(architectures=["BertModel"], model_type="bert"),
+        "architecture is BertModel",
+    ),
     "a mixture of experts": (config(architectures=["Qwen3MoeForCausalLM"]), "Qwen3MoeForCausalLM"),
     "sliding windows": (config(use_sliding_window=True), "use_sliding_window"),
     "biased attention": (config(attention_bias=True), "attention_bias"),
@@ -73,10 +76,16 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "stored as I8",
     ),
     "cut short": (truncate("model.safetensors", 5000), "corrupt or incomplete"),
-    "cut by one byte": (lambda f: os.truncate(f / "model.safetensors", size_of(f) - 1), "corrupt or incomplete"),
+    "cut by one byte": (
+        lambda f: os.truncate(f / "model.safetensors", size_of(f) - 1),
+        "corrupt or incomplete",
+    ),
     "empty weights": (truncate("model.safetensors", 0), "corrupt or incomplete"),
     "an error page": (overwrite("model.safetensors", b"<html>404</html>" * 9), "corrupt or incomplete"),
-    "a header of 2**62 bytes": (overwrite("model.safetensors", b"\0" * 7 + b"\x40{}"), "corrupt or incomplete"),
+    "a header of 2**62 bytes": (
+        overwrite("model.safetensors", b"\0" * 7 + b"\x40{}"),
+        "corrupt or incomplete",
+    ),
     "mean pooling": (
         lambda f: edit_json(f / "1_Pooling/config.json", pooling_mode_mean_tokens=True),
         "pool the last token",

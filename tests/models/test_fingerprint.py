@@ -1,6 +1,7 @@
 import dataclasses
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,7 +29,8 @@ def test_what_is_no_fingerprint_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Fingerprint)])
 def test_a_mismatch_names_what_differs(field: str) -> None:
-    other = dataclasses.replace(EXAMPLE, **{field: 32 if field == "dimension" else "other"})
+    change: dict[str, Any] = {field: 32 if field == "dimension" else "other"}
+    other = dataclasses.replace(EXAMPLE, **change)
     with pytest.raises(FingerprintMismatch, match=field):
         EXAMPLE.check(other)
     EXAMPLE.check(dataclasses.replace(EXAMPLE))

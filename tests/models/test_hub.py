@@ -76,9 +76,7 @@ def test_without_network_the_message_says_what_to_run(
         (TimeoutError, "cannot be reached"),
     ],
 )
-def test_refusals_of_the_hub(
-    failure: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refusals_of_the_hub(failure: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(name: str, **options: Any) -> str:
         raise failure.__new__(failure)
 

@@ -33,7 +33,9 @@ def test_sentence_transformers_files_decide_before_the_name(causal: Path, tmp_pa
     assert open_checkpoint(folder).kind == "reranker"
 
 
-@pytest.mark.parametrize(("name", "kind"), [("Qwen3-Embedding-4B", "embedder"), ("Qwen3-Reranker-4B", "reranker")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("Qwen3-Embedding-4B", "embedder"), ("Qwen3-Reranker-4B", "reranker")]
+)
 def test_the_name_decides_where_the_files_are_silent(
     causal: Path, tmp_path: Path, name: str, kind: str
 ) -> None:

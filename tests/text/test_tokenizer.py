@@ -76,7 +76,9 @@ def test_the_files_own_truncation_and_padding_are_not_applied() -> None:
     limited = make_tokenizer()
     limited.enable_truncation(4)
     limited.enable_padding(length=8)
-    assert len(encode(TextTokenizer(limited.to_str().encode()), "", "no" * 50)) == len(ORACLE.encode("no" * 50).ids)
+    assert len(encode(TextTokenizer(limited.to_str().encode()), "", "no" * 50)) == len(
+        ORACLE.encode("no" * 50).ids
+    )
     assert len(encode(TextTokenizer(limited.to_str().encode()), "", "")) == 0
 
 
@@ -93,7 +95,17 @@ def test_protected_length_counts_the_tokens_of_template_and_question(question: s
 
 @pytest.mark.parametrize(
     "text",
-    ["", "\0", "a\0b", "\u202eright to left\u202c", "e\u0301\u0301\u0301", "👩‍👩‍👧", "\ufeff", "שלום مرحبا", "\U0010ffff"],
+    [
+        "",
+        "\0",
+        "a\0b",
+        "\u202eright to left\u202c",
+        "e\u0301\u0301\u0301",
+        "👩‍👩‍👧",
+        "\ufeff",
+        "שלום مرحبا",
+        "\U0010ffff",
+    ],
 )
 def test_unusual_text_works(text: str) -> None:
     check_texts([text])

@@ -25,9 +25,13 @@ from quiver.errors import QuiverError
 
 FAILURE = 1
 INTERRUPTED = 128 + signal.SIGINT
-READER_GONE = 141
+UNREAD = 141
 """128 + SIGPIPE, which Windows does not define."""
 TERMINATED = 128 + signal.SIGTERM
+
+
+class ReaderGone(Exception):
+    """Whoever read our output has closed it, as ``head`` does; no error, but no use going on."""
 
 
 @contextmanager
@@ -39,6 +43,8 @@ def clean_endings() -> Iterator[None]:
     except QuiverError as error:
         complain(str(error))
         sys.exit(FAILURE)
+    except ReaderGone:
+        sys.exit(UNREAD)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except OSError as error:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from quiver.cli.read import DEFAULT_FIELDS, InputChoice, InputFormat, is_stdin_given
+from quiver.cli.parse import DEFAULT_FIELDS
+from quiver.cli.read import InputChoice, InputFormat, is_stdin_given
 from quiver.cli.terminal import neutralise
 
 

@@ -6,8 +6,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from quiver.cli.parse import choose_field, missing_field
-from quiver.cli.read import Say
+from quiver.cli.parse import Say, choose_field, missing_field
 from quiver.cli.target import Target
 from quiver.errors import InputError, QuiverError
 

@@ -3,11 +3,16 @@
 import codecs
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
-from quiver.cli.read import DEFAULT_FIELDS, Say, check_characters
 from quiver.errors import InputError
+
+DEFAULT_FIELDS = ("text", "content", "passage", "document", "query")
+"""Where a text is looked for when the user does not say."""
+
+Say = Callable[[str], None]
+"""Tells the user something that is worth knowing but no error."""
 
 LONGEST_CSV_FIELD = 2**31 - 1
 """The most that the csv module takes on every platform; its default is 128 KiB, less than a long text."""
@@ -67,6 +72,17 @@ def table(stream: BinaryIO, name: str, field: str | None, say: Say, *, delimiter
                 f"texts that hold {delimiter!r}, quotes or line breaks need quotes around them"
             )
         yield row[column]
+
+
+def check_characters(text: str, where: str) -> str:
+    """Return the text if UTF-8 can express it; lone surrogates stand for bytes that are no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        reason = "bytes that are not UTF-8" if 0xDC80 <= code <= 0xDCFF else f"the lone surrogate U+{code:X}"
+        raise InputError(f"{where}: character {error.start + 1} is no text but {reason}") from None
+    return text
 
 
 def choose_field(names: Sequence[str], where: str) -> str:

@@ -5,8 +5,9 @@ cannot be read as it stands is an InputError that names the file, the line and t
 """
 
 import io
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,13 +15,11 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from quiver.cli import parse
+from quiver.cli.parse import Say, check_characters
 from quiver.errors import InputError
 
-DEFAULT_FIELDS = ("text", "content", "passage", "document", "query")
 STDIN_NAME = "standard input"
-
-Say = Callable[[str], None]
-"""Tells the user something that is worth knowing but no error."""
 
 
 class InputFormat(StrEnum):
@@ -52,7 +51,7 @@ class InputChoice:
     files: Sequence[Path] = ()
     """Read after the arguments; ``-`` is standard input."""
     field: str | None = None
-    """JSON field or column; None takes the first of DEFAULT_FIELDS that is there."""
+    """JSON field or column; None takes the first of parse.DEFAULT_FIELDS that is there."""
     format: InputFormat | None = None
     """None goes by the file's suffix; standard input is txt."""
 
@@ -91,17 +90,6 @@ def open_texts(choice: InputChoice, say: Say) -> Iterator[str]:
     return chain([first], texts)
 
 
-def check_characters(text: str, where: str) -> str:
-    """Return the text if UTF-8 can express it; lone surrogates stand for bytes that are no text."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        code = ord(text[error.start])
-        reason = "bytes that are not UTF-8" if 0xDC80 <= code <= 0xDCFF else f"the lone surrogate U+{code:X}"
-        raise InputError(f"{where}: character {error.start + 1} is no text but {reason}") from None
-    return text
-
-
 def is_stdin_given() -> bool:
     """Whether a pipe or a file stands on standard input, not a keyboard."""
     return sys.stdin is not None and not sys.stdin.closed and not sys.stdin.isatty()
@@ -118,14 +106,18 @@ def _sources(choice: InputChoice) -> Iterator[Source]:
         if str(path) == "-":
             yield Source(None, choice.format or InputFormat.TXT)
         else:
+            _check_file(path)
             yield Source(path, choice.format or _format_of(path))
 
 
-def _format_of(path: Path) -> InputFormat:
-    if path.is_dir():
+def _check_file(path: Path) -> None:
+    if os.path.isdir(path):  # unlike Path.is_dir, false for a name that is too long
         raise InputError(f"{path} is a folder; name a file in it")
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"{path} does not exist")
+
+
+def _format_of(path: Path) -> InputFormat:
     found = SUFFIXES.get(path.suffix.lower())
     if found is None:
         raise InputError(
@@ -136,8 +128,6 @@ def _format_of(path: Path) -> InputFormat:
 
 
 def _read(source: Source, field: str | None, say: Say) -> Iterator[str]:
-    from quiver.cli import parse
-
     with _opened(source) as stream:
         match source.format:
             case InputFormat.TXT:
@@ -171,8 +161,7 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
         else:
             yield _stdin()
     except OSError as error:
-        reason = "is a folder" if isinstance(error, IsADirectoryError) else error.strerror or error
-        raise InputError(f"{source.name} cannot be read: {reason}") from error
+        raise InputError(f"{source.name} cannot be read: {error.strerror or error}") from error
 
 
 def _stdin() -> BinaryIO:

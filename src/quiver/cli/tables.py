@@ -35,17 +35,15 @@ def write_table(
     for row in rows:
         cells = (Text(one_line(cell), no_wrap=not wrap, overflow="ellipsis") for cell in row)
         table.add_row(*cells)
-    page = _Page()
-    Console(file=page).print(table)
-    target.write(page.getvalue().encode(sys.stdout.encoding, "replace"))
+    paper = io.BytesIO()
+    with _Page(paper, encoding=sys.stdout.encoding, errors="replace") as page:
+        Console(file=page).print(table)
+        page.flush()
+        target.write(paper.getvalue())
 
 
-class _Page(io.StringIO):
-    """Text in memory that Rich takes for standard output, to choose colours and borders."""
-
-    @property
-    def encoding(self) -> str:
-        return sys.stdout.encoding
+class _Page(io.TextIOWrapper):
+    """A file in memory that Rich takes for standard output, to choose colours and borders."""
 
     def isatty(self) -> bool:
         return sys.stdout.isatty()

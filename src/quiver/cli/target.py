@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from quiver.cli.endings import READER_GONE, abandon_stdout
+from quiver.cli.endings import ReaderGone, abandon_stdout
 from quiver.errors import QuiverError
 
 STDOUT_NAME = "standard output"
@@ -72,7 +72,7 @@ def open_target(path: Path | None) -> Iterator[Target]:
     """
     if path is None:
         opened = _standard_output()
-    elif path.exists() and not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+    elif os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
         opened = _device(path)
     else:
         opened = _file(path)
@@ -99,13 +99,8 @@ def _standard_output() -> Iterator[Target]:
         raise OutputError("standard output is closed; give a file with --output")
     target = Target(sys.stdout.buffer, STDOUT_NAME, rewritable=False)
     try:
-        sys.stdout.flush()
         yield target
         target.flush()
-    except BrokenPipeError:
-        target.abandon()
-        abandon_stdout()
-        sys.exit(READER_GONE)
     except BaseException:
         target.abandon()
         raise
@@ -127,13 +122,14 @@ def _device(path: Path) -> Iterator[Target]:
 
 @contextmanager
 def _file(path: Path) -> Iterator[Target]:
-    final = path.resolve()  # a link keeps pointing where it points
-    if final.is_dir():
+    final = Path(os.path.realpath(path))  # a link keeps pointing where it points
+    if os.path.isdir(final):
         raise OutputError(f"{path} is a folder; name a file in it")
-    if not final.parent.is_dir():
+    if not os.path.isdir(final.parent):
         raise OutputError(f"{path} cannot be written: there is no folder {final.parent}")
     partial = final.parent / f".quiver-{secrets.token_hex(4)}.part"
     with _explained(str(path)):
+        mode = _mode(final)
         stream = partial.open("xb")
     target = Target(stream, str(path), rewritable=True)
     try:
@@ -142,7 +138,8 @@ def _file(path: Path) -> Iterator[Target]:
         with _explained(str(path)):
             os.fsync(stream.fileno())
             stream.close()
-            _keep_mode(final, partial)
+            if mode is not None:
+                partial.chmod(mode)
             partial.replace(final)
     except BaseException:
         target.abandon()
@@ -152,19 +149,22 @@ def _file(path: Path) -> Iterator[Target]:
         raise
 
 
-def _keep_mode(existing: Path, replacement: Path) -> None:
-    with suppress(FileNotFoundError):
-        replacement.chmod(stat.S_IMODE(existing.stat().st_mode))
+def _mode(path: Path) -> int | None:
+    """Permissions of a file that is there; an impossible name fails here, before any work is done."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
 
 
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
     try:
         yield
-    except BrokenPipeError:
-        raise
     except OSError as error:
         if name == STDOUT_NAME:
             abandon_stdout()
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGone from error
         hint = "; free some space, or write elsewhere" if error.errno == errno.ENOSPC else ""
         raise OutputError(f"{name} cannot be written: {error.strerror or error}{hint}") from error

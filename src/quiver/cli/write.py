@@ -1,6 +1,7 @@
 """Writing: which format results go out in, and how a line of JSON looks."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Collection, Mapping
@@ -55,7 +56,7 @@ def choose_format(
 
 
 def _format_of(output: Path) -> OutputFormat:
-    if output.exists() and not output.is_file():
+    if os.path.exists(output) and not os.path.isfile(output):
         return OutputFormat.JSONL  # a device or a pipe has no telling suffix
     found = SUFFIXES.get(output.suffix.lower())
     if found is None:
