@@ -45,12 +45,13 @@ class Reranker:
         self._prefix = self._tokenizer.encode_trusted(prompts.RERANKER_PREFIX)
         self._suffix = self._tokenizer.encode_trusted(prompts.RERANKER_SUFFIX)
         self._limit = LengthLimit(max_length or self._checkpoint.config.max_length, on_too_long)
+        self.answer_ids = {word: self._tokenizer.token_id(word) for word in ("no", "yes")}
         self._engine = open_engine(
             self._checkpoint,
             device=device,
             dtype=dtype,
             token_budget=token_budget,
-            answer_ids=(self._tokenizer.token_id("no"), self._tokenizer.token_id("yes")),
+            answer_ids=(self.answer_ids["no"], self.answer_ids["yes"]),
         )
 
     @property
