@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from quiver import Embedder, Reranker
 from quiver.text.tokenizer import TextTokenizer
 from tests.checkpoints import make_tokenizer, write_checkpoint
+
+settings.register_profile("no stopwatch", deadline=None)
+settings.load_profile("no stopwatch")
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,7 @@ def test_similarity_is_theirs(embedder: Embedder, reference: SentenceTransformer
     np.testing.assert_allclose(embedder.similarity(queries, documents), expected, atol=TOLERANCE)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations(range(len(TEXTS))), size=st.integers(1, len(TEXTS)))
 def test_a_vector_does_not_depend_on_its_company(embedder: Embedder, order: list[int], size: int) -> None:
     chosen = order[:size]
@@ -184,6 +184,13 @@ def test_the_switch_gives_the_references_vectors(
     parsing = Embedder(embedder_folder, device="cpu", dtype="float32", parse_special_tokens=True)
     texts = ["<|im_start|>user", "a <think> b"]
     np.testing.assert_allclose(parsing.encode_document(texts), reference.encode(texts), atol=TOLERANCE)
+
+
+def test_impossible_budgets_and_limits_are_refused(embedder_folder: Path) -> None:
+    with pytest.raises(InputError, match="max_length must be at least 1"):
+        Embedder(embedder_folder, max_length=0)
+    with pytest.raises(InputError, match="token_budget must be at least 1"):
+        Embedder(embedder_folder, token_budget=0)
 
 
 @pytest.mark.parametrize("texts", ["ab\ud800", ["fine", "\udfff"], [None], [b"bytes"]])

@@ -1,6 +1,6 @@
 """Write the golden scores that `quiver doctor` holds the built-in models against.
 
-Run after the models changed: ``python -m training.golden``. The scores come from transformers and the model
+Run after the models changed: ``python training/golden.py``. The scores come from transformers and the model
 card's own formulas, not from Quiver, so that the doctor compares two implementations. Takes seconds.
 """
 

@@ -10,7 +10,7 @@ from quiver.engine.execute import plan_and_run
 from quiver.engine.open import open_engine
 from quiver.errors import FingerprintMismatch, InputError, NumericalError
 from quiver.models.checkpoint import open_checkpoint
-from quiver.models.fingerprint import Fingerprint, digest, weights_digest
+from quiver.models.fingerprint import Fingerprint, digest, tokenizer_digest, weights_digest
 from quiver.progress import token_progress
 from quiver.results import Embeddings, Floats
 from quiver.text import tokenizer as tokens
@@ -63,7 +63,7 @@ class Embedder:
         self._definition = tokens.read_definition(folder)
         self._tokenizer = TextTokenizer(self._definition, parse_special_tokens=parse_special_tokens)
         self._end = np.asarray([self._tokenizer.token_id(tokens.END_TOKEN)], dtype=np.int32)
-        self._limit = LengthLimit(max_length or config.max_length, on_too_long)
+        self._limit = LengthLimit(config.max_length if max_length is None else max_length, on_too_long)
         self.prompts = Prompts.from_folder(folder)
         self.truncate_dim = self._check_dimension(truncate_dim)
         self._engine = open_engine(self._checkpoint, device=device, dtype=dtype, token_budget=token_budget)
@@ -83,7 +83,7 @@ class Embedder:
         """Identity of the vector space: weights, tokenizer, pooling, prompts, dimension, precision."""
         return Fingerprint(
             weights=weights_digest(self._checkpoint),
-            tokenizer=digest([self._definition.hex(), self._tokenizer.parses_special_tokens]),
+            tokenizer=tokenizer_digest(self._definition, self._tokenizer.parses_special_tokens),
             pooling="last-token",
             prompts=digest([self.prompts.query, self.prompts.document]),
             dimension=self.embedding_dim,

@@ -10,7 +10,7 @@ from quiver.engine.execute import plan_and_run
 from quiver.engine.open import open_engine
 from quiver.errors import InputError, NumericalError
 from quiver.models.checkpoint import open_checkpoint
-from quiver.models.fingerprint import Fingerprint, digest, weights_digest
+from quiver.models.fingerprint import Fingerprint, digest, tokenizer_digest, weights_digest
 from quiver.progress import token_progress
 from quiver.results import RankedDocument, Ranking, Scores
 from quiver.text import prompts
@@ -44,7 +44,8 @@ class Reranker:
         self._tokenizer = TextTokenizer(self._definition, parse_special_tokens=parse_special_tokens)
         self._prefix = self._tokenizer.encode_trusted(prompts.RERANKER_PREFIX)
         self._suffix = self._tokenizer.encode_trusted(prompts.RERANKER_SUFFIX)
-        self._limit = LengthLimit(max_length or self._checkpoint.config.max_length, on_too_long)
+        longest = self._checkpoint.config.max_length
+        self._limit = LengthLimit(longest if max_length is None else max_length, on_too_long)
         self.answer_ids = {word: self._tokenizer.token_id(word) for word in ("no", "yes")}
         self._engine = open_engine(
             self._checkpoint,
@@ -64,7 +65,7 @@ class Reranker:
         """Identity of the judge: weights, tokenizer, head, template, precision."""
         return Fingerprint(
             weights=weights_digest(self._checkpoint),
-            tokenizer=digest([self._definition.hex(), self._tokenizer.parses_special_tokens]),
+            tokenizer=tokenizer_digest(self._definition, self._tokenizer.parses_special_tokens),
             pooling="yes-no",
             prompts=digest([prompts.RERANKER_PREFIX, prompts.RERANKER_SUFFIX, prompts.DEFAULT_INSTRUCTION]),
             dimension=1,

@@ -1,4 +1,4 @@
-"""Models without weights, and a shell around them: ``python -m tests.cli.fakes embed ...`` is a real process."""
+"""Models without weights; ``python -m tests.cli.fakes embed ...`` is a real process that uses them."""
 
 import hashlib
 import os
@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
-from quiver.cli import embed, rerank
 from quiver.cli.loading import ModelOptions
 from quiver.cli.main import main
 from quiver.engine.plan import Usage
@@ -94,6 +94,8 @@ def fingerprint(dimension: int) -> Fingerprint:
 
 
 if __name__ == "__main__":
-    embed.load_embedder = lambda options, dimension: FakeEmbedder(options, dimension)  # type: ignore[assignment,return-value]
-    rerank.load_reranker = FakeReranker  # type: ignore[assignment]
-    main()
+    with (
+        patch("quiver.cli.embed.load_embedder", lambda options, dimension: FakeEmbedder(options, dimension)),
+        patch("quiver.cli.rerank.load_reranker", FakeReranker),
+    ):
+        main()

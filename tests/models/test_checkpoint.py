@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -42,10 +43,24 @@ def config(**changes: object) -> Damage:
     return lambda folder: edit_json(folder / "config.json", **changes)
 
 
+def overwrite_config_number(literal: bytes) -> Damage:
+    """Put a literal that json.dumps would not write in the place of num_hidden_layers."""
+
+    def damage(folder: Path) -> None:
+        path = folder / "config.json"
+        path.write_bytes(re.sub(rb'("num_hidden_layers": )\d+', rb"\g<1>" + literal, path.read_bytes()))
+
+    return damage
+
+
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "no config": (remove("config.json"), "is no checkpoint"),
     "no weights": (remove("model.safetensors"), "neither model.safetensors nor"),
-    "config is no JSON": (overwrite("config.json", b"{"), "cannot read"),
+    "config is no JSON": (overwrite("config.json", b"{"), "malformed"),
+    "config nests without end": (overwrite("config.json", b"[" * 100_000), "malformed"),
+    "config has infinite layers": (overwrite_config_number(b"Infinity"), "malformed"),
+    "config claims a billion layers": (config(num_hidden_layers=10**9), "no model has over"),
+    "a rope of nothing": (config(rope_parameters={"rope_theta": -1.0}), "must be positive"),
     "config is a list": (overwrite("config.json", b"[]"), "JSON object"),
     "config lacks a size": (config(hidden_size=None), "hidden_size"),
     "config has a word for a size": (config(num_hidden_layers="many"), "malformed"),

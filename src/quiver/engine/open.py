@@ -1,6 +1,7 @@
 """Open: choose the engine for a checkpoint. The one place that knows which engines there are."""
 
 from quiver.engine.base import Engine
+from quiver.errors import InputError
 from quiver.models.checkpoint import Checkpoint
 
 
@@ -20,5 +21,7 @@ def open_engine(
     from quiver.engine.torch import TorchEngine
     from quiver.engine.torch_device import resolve_precision
 
+    if token_budget is not None and token_budget < 1:
+        raise InputError(f"token_budget must be at least 1, not {token_budget}")
     precision = resolve_precision(device, dtype)
     return TorchEngine(checkpoint, precision, token_budget=token_budget, answer_ids=answer_ids)

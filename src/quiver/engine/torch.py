@@ -42,7 +42,7 @@ class TorchEngine:
         answer_ids: tuple[int, int] | None = None,
     ) -> None:
         self.precision = precision.name
-        self.token_budget = token_budget or precision.token_budget
+        self.token_budget = precision.token_budget if token_budget is None else token_budget
         self._config = checkpoint.config
         self._device, self._compute = precision.device, precision.compute
         self.prefix_budget = PREFIX_BYTES // self._config.key_value_bytes_per_token(self._compute.itemsize)

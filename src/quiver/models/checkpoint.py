@@ -16,6 +16,7 @@ from quiver.errors import CheckpointError, ModelKindError
 from quiver.models import hub
 from quiver.models.catalog import BUILTIN_EMBEDDER, BUILTIN_RERANKER, ModelKind
 from quiver.models.config import ModelConfig, read_config
+from quiver.models.json_file import read_json
 from quiver.models.kind import check_modules, detect_kind
 
 ELEMENT_SIZES = {"F32": 4, "F16": 2, "BF16": 2}
@@ -166,9 +167,9 @@ def _weight_files(folder: Path) -> list[Path]:
         hint = f" ({unsafe} can hold code and is never loaded; convert it to safetensors)" if unsafe else ""
         raise CheckpointError(f"{folder} has neither {_SINGLE_FILE} nor {_INDEX_FILE}{hint}")
     try:
-        names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+        names = sorted(set(read_json(index)["weight_map"].values()))
         files = [folder / name for name in names if Path(name).name == name]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{index} is malformed: {error}") from error
     if len(files) != len(names) or not files:
         raise CheckpointError(f"{index} must name shards in its own folder")

@@ -1,12 +1,15 @@
 """Config: the shape of a Qwen3 model, read from ``config.json`` of transformers 4 or 5."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from quiver.errors import CheckpointError
+from quiver.models.json_file import read_json
+
+MOST_LAYERS = 1000
+"""A file may claim anything; what it claims is laid out before the weights are looked at."""
 
 ARCHITECTURES = ("Qwen3Model", "Qwen3ForCausalLM", "Qwen3ForSequenceClassification")
 
@@ -76,22 +79,19 @@ def read_config(folder: Path) -> ModelConfig:
     Raises CheckpointError if the file is absent, malformed, or describes another architecture.
     """
     path = folder / "config.json"
-    try:
-        settings = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    settings = read_json(path)
+    if settings is None:
         raise CheckpointError(
             f"{folder} is no checkpoint: it has no config.json; give a folder in the Hugging Face layout "
             "(config.json, tokenizer.json, model.safetensors)"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}") from error
+        )
     if not isinstance(settings, dict):
         raise CheckpointError(f"{path} must hold a JSON object")
     try:
         return parse_config(settings)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"{path} is malformed: {type(error).__name__} {error}") from error
 
 
@@ -183,6 +183,10 @@ def _check_sizes(config: ModelConfig) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise CheckpointError(f"{name} is {size}, but must be positive")
+    if config.layers > MOST_LAYERS:
+        raise CheckpointError(f"num_hidden_layers is {config.layers}; no model has over {MOST_LAYERS}")
+    if not (config.rope.theta > 0 and config.rope.factor > 0 and config.rms_norm_eps >= 0):
+        raise CheckpointError("rope_theta and rope factor must be positive, rms_norm_eps not negative")
     if config.query_heads % config.key_value_heads:
         raise CheckpointError("num_attention_heads must be a multiple of num_key_value_heads")
     if config.head_dim % 2:

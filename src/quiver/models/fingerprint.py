@@ -68,6 +68,11 @@ def digest(parts: Iterable[object]) -> str:
     return hashlib.sha256(json.dumps(list(parts), sort_keys=True).encode()).hexdigest()[:16]
 
 
+def tokenizer_digest(definition: bytes, parses_special_tokens: bool) -> str:
+    """Digest of ``tokenizer.json`` and of how users' special-token strings are read."""
+    return digest([hashlib.sha256(definition).hexdigest(), parses_special_tokens])
+
+
 def weights_digest(checkpoint: Checkpoint) -> str:
     """Digest of names, types, shapes and bytes of all tensors (about a second per gigabyte)."""
     names = sorted(checkpoint.tensors)

@@ -7,11 +7,11 @@ read in the order of its strength, and the first that speaks decides.
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from quiver.errors import CheckpointError
 from quiver.models.catalog import ModelKind
 from quiver.models.config import ModelConfig
+from quiver.models.json_file import read_json
 
 
 def detect_kind(folder: Path, config: ModelConfig, name: str) -> ModelKind:
@@ -49,7 +49,7 @@ def _from_name(name: str) -> ModelKind | None:
 
 def _from_tokenizer(folder: Path) -> ModelKind | None:
     """Only embedders' tokenizers close a text with the end token by themselves."""
-    tokenizer = _read_json(folder / "tokenizer.json") or {}
+    tokenizer = read_json(folder / "tokenizer.json") or {}
     return "embedder" if "<|endoftext|>" in json.dumps(tokenizer.get("post_processor")) else None
 
 
@@ -62,7 +62,7 @@ def check_modules(folder: Path) -> None:
             "Quiver runs Transformer, Pooling and Normalize"
         )
     for pooling in sorted(folder.glob("*_Pooling/config.json")):
-        settings = _read_json(pooling) or {}
+        settings = read_json(pooling) or {}
         modes = [mode for mode, chosen in settings.items() if mode.startswith("pooling_mode_") and chosen]
         declared = settings.get("pooling_mode")
         if declared not in (None, "lasttoken") or any(m != "pooling_mode_lasttoken" for m in modes):
@@ -71,14 +71,5 @@ def check_modules(folder: Path) -> None:
 
 
 def _module_types(folder: Path) -> list[str]:
-    modules = _read_json(folder / "modules.json") or ()
+    modules = read_json(folder / "modules.json") or ()
     return [str(m.get("type", "")).rsplit(".", 1)[-1] for m in modules if isinstance(m, dict)]
-
-
-def _read_json(path: Path) -> Any:  # noqa: ANN401  (whatever the file holds)
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is malformed: {error}") from error

@@ -1,11 +1,11 @@
 """Prompts: the exact texts the published models were trained with (model card, Transformers examples)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from quiver.errors import CheckpointError, InputError
+from quiver.models.json_file import read_json
 
 DEFAULT_INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query"
 
@@ -65,13 +65,13 @@ class Prompts:
         Raises CheckpointError if the file is malformed.
         """
         path = folder / "config_sentence_transformers.json"
-        if not path.exists():
+        settings = read_json(path)
+        if settings is None:
             return cls()
         try:
-            settings = json.loads(path.read_bytes())
             by_name = dict(settings.get("prompts") or {})
             default_name = settings.get("default_prompt_name")
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError) as error:
             raise CheckpointError(f"{path} is malformed: {error}") from error
         if not all(isinstance(text, str) for text in (*by_name, *by_name.values())):
             raise CheckpointError(f"{path}: every prompt must be a string")

@@ -1,0 +1,117 @@
+"""Writes the two trained models as checkpoints in the published layout, in fp16.
+
+    python export.py --work WORK --out ../src/quiver/models/builtin
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from card import EMBEDDER_CARD, RERANKER_CARD
+from prompts import WEB_SEARCH, embedder_query
+from tokenizer import END_OF_TEXT
+from tokenizers import Tokenizer, processors
+from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM, Qwen3Model
+
+EMBEDDER = "quiver-embedding-mini"
+RERANKER = "quiver-reranker-mini"
+_MODULE = "sentence_transformers.models"
+
+
+def write_json(file: Path, value: Any) -> None:  # noqa: ANN401 - any JSON
+    """Write a value as readable JSON."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_tokenizer(source: Path, folder: Path, closes_texts: bool) -> None:
+    """Write the tokenizer compactly; the embedder's ends every text with the end token."""
+    tokenizer = Tokenizer.from_file(str(source))
+    if closes_texts:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"$A {END_OF_TEXT}",
+            pair=f"$A {END_OF_TEXT} $B {END_OF_TEXT}",
+            special_tokens=[(END_OF_TEXT, tokenizer.token_to_id(END_OF_TEXT))],
+        )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token=END_OF_TEXT,
+        padding_side="left",
+        model_max_length=32768,
+    ).save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+
+
+def write_model(model: Qwen3Model | Qwen3ForCausalLM, folder: Path) -> None:
+    """Write weights and configuration in fp16, refusing numbers that fp16 cannot hold."""
+    half = model.half()
+    for name, weight in half.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise ValueError(f"{name} does not fit fp16")
+    half.save_pretrained(folder)
+
+
+def export_embedder(work: Path, out: Path, weights: str) -> None:
+    """Write the embedder with its sentence-transformers files."""
+    folder = out / EMBEDDER
+    shutil.rmtree(folder, ignore_errors=True)
+    write_model(Qwen3Model.from_pretrained(work / weights), folder)
+    write_tokenizer(work / "tokenizer.json", folder, closes_texts=True)
+    modules = (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize"))
+    write_json(
+        folder / "modules.json",
+        [
+            {"idx": i, "name": str(i), "path": path, "type": f"{_MODULE}.{kind}"}
+            for i, (path, kind) in enumerate(modules)
+        ],
+    )
+    pooling = {"word_embedding_dimension": 256, "pooling_mode_lasttoken": True}
+    others = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens")
+    pooling |= {f"pooling_mode_{name}": False for name in (*others, "weightedmean_tokens")}
+    write_json(folder / "1_Pooling/config.json", {**pooling, "include_prompt": True})
+    (folder / "2_Normalize").mkdir(exist_ok=True)
+    (folder / "2_Normalize/.gitkeep").touch()
+    write_json(
+        folder / "config_sentence_transformers.json",
+        {
+            "prompts": {"query": embedder_query(WEB_SEARCH, ""), "document": ""},
+            "default_prompt_name": None,
+            "similarity_fn_name": "cosine",
+        },
+    )
+    (folder / "README.md").write_text(EMBEDDER_CARD, encoding="utf-8")
+
+
+def export_reranker(work: Path, out: Path, weights: str) -> None:
+    """Write the reranker."""
+    folder = out / RERANKER
+    shutil.rmtree(folder, ignore_errors=True)
+    write_model(Qwen3ForCausalLM.from_pretrained(work / weights), folder)
+    write_tokenizer(work / "tokenizer.json", folder, closes_texts=False)
+    (folder / "README.md").write_text(RERANKER_CARD, encoding="utf-8")
+
+
+def main() -> None:
+    """Write both folders and say how large they are."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--embedder", default="embedder")
+    parser.add_argument("--reranker", default="reranker")
+    arguments = parser.parse_args()
+    if (arguments.work / arguments.embedder).exists():
+        export_embedder(arguments.work, arguments.out, arguments.embedder)
+    if (arguments.work / arguments.reranker).exists():
+        export_reranker(arguments.work, arguments.out, arguments.reranker)
+    total = sum(file.stat().st_size for file in arguments.out.rglob("*") if file.is_file())
+    print(f"{total:,} bytes in {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Measures an embedder on held-out pairs: does each query find its document among all of a group?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from extract import Pair
+from numpy.typing import NDArray
+from prompts import WEB_SEARCH, embedder_query
+
+GROUPS: dict[str, Callable[[Pair], bool]] = {
+    "documentation-en": lambda p: p.source in {
+        "python3.11-doc", "postgresql-doc-15", "libreoffice-help-en-us", "gnome-user-docs-C",
+        "tatqa-en", "qmsum-spans-en",
+    },
+    "wordnet-en": lambda p: p.source == "wordnet-base",
+    "code": lambda p: p.source in {"django", "sympy", "libpython3.11-stdlib", "tldr-command-en"},
+    "zh": lambda p: p.kind == "retrieval" and p.source in {
+        "cmrc-trial-zh", "drcd-dev-zh-hant", "libreoffice-help-zh-cn", "libreoffice-help-zh-tw",
+    },
+    "ja": lambda p: p.kind == "retrieval" and p.source in {
+        "jsquad-valid-ja", "libreoffice-help-ja",
+    },
+    "zh->en": lambda p: p.source.startswith(("libreoffice-help-zh", "cedict"))
+    and p.kind == "parallel",
+    "any->en": lambda p: p.source in {"ntrex-other-languages", "tatoeba-other-languages"},
+}
+_MAX_GROUP = 200
+
+
+def measure(
+    pairs: Sequence[Pair], embed: Callable[[list[str]], NDArray[np.float32]]
+) -> dict[str, float]:
+    """Give the mean reciprocal rank (at 10) of each group, queries with the default prompt."""
+    results: dict[str, float] = {}
+    for name, belongs in GROUPS.items():
+        group = [pair for pair in pairs if belongs(pair)][:_MAX_GROUP]
+        documents = list(dict.fromkeys(pair.document for pair in group))
+        vectors = embed(documents)
+        queries = embed([embedder_query(WEB_SEARCH, pair.query) for pair in group])
+        right = [documents.index(pair.document) for pair in group]
+        scores = queries @ vectors.T
+        ranks = (scores > scores[np.arange(len(group)), right][:, None]).sum(1) + 1
+        results[name] = float(np.where(ranks <= 10, 1 / ranks, 0).mean())
+    return results

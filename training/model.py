@@ -1,0 +1,213 @@
+"""The small Qwen3 shape, its start as a static embedder, and batches of token rows.
+
+The start: the token table holds the teacher's vectors of the decoded entries, turned into the space
+of the targets and weighted by rarity. The first layer marks the tokens after an instruction's
+"Query"; the last two copy the mean of the marked tokens (of all, where none is) into the end token.
+So the untrained model is a fair bag-of-words embedder that knows what a prompt is, and training
+begins from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import DynamicCache, Qwen3Config, Qwen3Model
+
+HIDDEN = 256
+HEAD_DIMENSION = 64
+KEY_VALUE_HEADS = 2
+HEADS = 4
+LAYERS = 4
+FEED_FORWARD = 768
+CUTS = (256, 128, 64)
+_RARITY = 1e-3
+_NOISE = 0.005
+_OUTPUT_NOISE = 0.0005
+MARK = 2.0
+# The slowest pairs of rotary places barely turn with distance: they serve as plain dimensions.
+SLOW, SLOW_CONSTANT = 31, 30
+SHARPNESS = 1.25
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """The last places of the hidden state, kept for marks instead of meaning."""
+
+    constant: int = HIDDEN - 1
+    first_mark: int = HIDDEN - 2
+    second_mark: int = HIDDEN - 3
+    first_share: int = HIDDEN - 4
+    second_share: int = HIDDEN - 5
+    flag: int = HIDDEN - 6
+
+
+SCRATCH = Scratch()
+CONTENT = SCRATCH.flag
+
+
+def configuration(entries: int, end_id: int) -> Qwen3Config:
+    """Give the Qwen3 configuration of both built-in models."""
+    return Qwen3Config(
+        vocab_size=entries,
+        hidden_size=HIDDEN,
+        head_dim=HEAD_DIMENSION,
+        num_attention_heads=HEADS,
+        num_key_value_heads=KEY_VALUE_HEADS,
+        num_hidden_layers=LAYERS,
+        intermediate_size=FEED_FORWARD,
+        max_position_embeddings=32768,
+        rope_theta=1_000_000,
+        rms_norm_eps=1e-6,
+        tie_word_embeddings=True,
+        attention_bias=False,
+        bos_token_id=end_id,
+        eos_token_id=end_id,
+    )
+
+
+def token_table(
+    vocabulary_targets: NDArray[np.float32], counts: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Weight the entries' vectors by rarity; the last place is a constant that carries scale."""
+    frequency = counts / max(1, counts.sum())
+    table = vocabulary_targets * (_RARITY / (_RARITY + frequency))[:, None]
+    # The norm before each layer would undo the weights; a constant place makes it nearly linear.
+    table[:, CONTENT:] = 0
+    table[:, SCRATCH.constant] = 1
+    return table.astype(np.float32)
+
+
+@torch.no_grad()
+def mark_segments(model: Qwen3Model, first: int, second: int) -> None:
+    """Let layer 0 write, for every token, which share of its earlier marks is of either kind.
+
+    The two tokens that serve as marks draw all attention of what follows them.
+    """
+    table, layer = model.embed_tokens.weight, model.layers[0]
+    for token, place in ((first, SCRATCH.first_mark), (second, SCRATCH.second_mark)):
+        table[token, :CONTENT] = 0
+        table[token, place] = MARK
+    attention = layer.self_attn
+    point_queries(model, 0, heads=range(HEADS))
+    for place in (SCRATCH.first_mark, SCRATCH.second_mark):
+        attention.k_proj.weight[SLOW, place] = 1
+    attention.k_proj.weight[SLOW_CONSTANT, SCRATCH.constant] = 0.2
+    seen = HIDDEN**0.5 * MARK / (1 + MARK**2) ** 0.5
+    marks = (SCRATCH.first_mark, SCRATCH.second_mark)
+    for value, (mark, share) in enumerate(
+        zip(marks, (SCRATCH.first_share, SCRATCH.second_share), strict=True)
+    ):
+        attention.v_proj.weight[value].zero_()[mark] = 1
+        for head in range(HEADS // KEY_VALUE_HEADS):
+            column = head * HEAD_DIMENSION + value
+            attention.o_proj.weight[:, column] = 0
+            attention.o_proj.weight[share, column] = KEY_VALUE_HEADS / HEADS / seen
+
+
+@torch.no_grad()
+def point_queries(model: Qwen3Model, layer: int, heads: Sequence[int]) -> None:
+    """Let heads look for one thing only: keys that are large at the slow place."""
+    attention = model.layers[layer].self_attn
+    attention.q_norm.weight.fill_(SHARPNESS)
+    attention.k_norm.weight.fill_(SHARPNESS)
+    for head in heads:
+        attention.q_proj.weight[head * HEAD_DIMENSION + SLOW, SCRATCH.constant] = 1
+
+
+@torch.no_grad()
+def quieten(model: Qwen3Model) -> None:
+    """Begin with weights that do almost nothing."""
+    for layer in model.layers:
+        attention, inner = layer.self_attn, layer.mlp
+        for part in (attention.q_proj, attention.k_proj, attention.v_proj):
+            part.weight.normal_(0, _NOISE)
+        attention.o_proj.weight.normal_(0, _OUTPUT_NOISE)
+        inner.down_proj.weight.normal_(0, _OUTPUT_NOISE)
+
+
+@torch.no_grad()
+def pool(model: Qwen3Model, layer: int, places: Sequence[int], targets: Sequence[int]) -> None:
+    """Let a layer copy the mean of places over all tokens into target places."""
+    attention = model.layers[layer].self_attn
+    share = HEADS // KEY_VALUE_HEADS
+    for number, (place, target) in enumerate(zip(places, targets, strict=True)):
+        attention.v_proj.weight[number].zero_()[place] = 1
+        group, within = divmod(number, HEAD_DIMENSION)
+        for head in range(group * share, (group + 1) * share):
+            column = head * HEAD_DIMENSION + within
+            attention.o_proj.weight[target, column] = 1 / share / HIDDEN**0.5
+
+
+@torch.no_grad()
+def start_as_static_embedder(
+    model: Qwen3Model, table: NDArray[np.float32], end_id: int, instruct_id: int, query_id: int
+) -> None:
+    """Set the weights so that the end token's state is the mean of the texts' token vectors."""
+    model.embed_tokens.weight.copy_(torch.from_numpy(table))
+    model.embed_tokens.weight[end_id, :CONTENT] = 0
+    model.norm.weight[CONTENT:] = 0
+    quieten(model)
+    mark_segments(model, instruct_id, query_id)
+    inner = model.layers[0].mlp
+    # A product of both shares: only a text with both marks, and only after the second.
+    inner.gate_proj.weight[0].zero_()[SCRATCH.first_share] = 1
+    inner.up_proj.weight[0].zero_()[SCRATCH.second_share] = 1
+    inner.down_proj.weight[:, 0] = 0
+    inner.down_proj.weight[SCRATCH.flag, 0] = 0.05
+    values = KEY_VALUE_HEADS * HEAD_DIMENSION
+    for layer, start in ((LAYERS - 2, 0), (LAYERS - 1, values)):
+        places = range(start, min(start + values, CONTENT))
+        point_queries(model, layer, heads=range(HEADS))
+        for group in range(KEY_VALUE_HEADS):
+            keys = model.layers[layer].self_attn.k_proj.weight
+            keys[group * HEAD_DIMENSION + SLOW, SCRATCH.flag] = 1
+            keys[group * HEAD_DIMENSION + SLOW_CONSTANT, SCRATCH.constant] = 0.2
+        pool(model, layer, places, places)
+
+
+def padded(rows: Sequence[Sequence[int]], filler: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pad rows on the right and give the place of each row's last token."""
+    last = torch.tensor([len(row) - 1 for row in rows])
+    ids = torch.full((len(rows), int(last.max()) + 1), filler, dtype=torch.long)
+    for line, row in enumerate(rows):
+        ids[line, : len(row)] = torch.tensor(row, dtype=torch.long)
+    return ids, last
+
+
+def last_states(
+    model: Qwen3Model, rows: Sequence[Sequence[int]], filler: int, prefix: Sequence[int] = ()
+) -> torch.Tensor:
+    """Give the state at the last token of each row; causal attention never sees the padding.
+
+    A prefix that all rows share runs once and every row attends to it.
+    """
+    ids, last = padded(rows, filler)
+    cache = None
+    if prefix:
+        cache = DynamicCache(config=model.config)
+        model(torch.tensor([list(prefix)]), past_key_values=cache, use_cache=True)
+        cache.batch_repeat_interleave(len(rows))
+    states = model(ids, past_key_values=cache, use_cache=bool(prefix)).last_hidden_state
+    return states[torch.arange(len(rows)), last]
+
+
+@torch.inference_mode()
+def embed(
+    model: Qwen3Model, rows: Sequence[Sequence[int]], filler: int, batch_tokens: int = 8192
+) -> NDArray[np.float32]:
+    """Embed token rows (with their end tokens) in batches of like length."""
+    vectors = np.empty((len(rows), HIDDEN), dtype=np.float32)
+    batch: list[int] = []
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    for place, i in enumerate(order):
+        batch.append(i)
+        last = place + 1 == len(order)
+        if last or (len(batch) + 1) * len(rows[order[place + 1]]) > batch_tokens:
+            states = last_states(model, [rows[j] for j in batch], filler)
+            vectors[batch] = torch.nn.functional.normalize(states, dim=-1).numpy()
+            batch = []
+    return vectors

