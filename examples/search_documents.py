@@ -1,4 +1,4 @@
-"""Search twenty notes about git: find candidates with the embedder, order them with the reranker.
+"""Search a few notes about git: find candidates with the embedder, order them with the reranker.
 
     python examples/search_documents.py "throw away my last commit"
 """

@@ -52,8 +52,8 @@ _BUILTIN = (
     CatalogEntry(
         name=BUILTIN_EMBEDDER,
         kind="embedder",
-        parameters="10M",
-        layers=6,
+        parameters="8M",
+        layers=4,
         hidden_size=256,
         embedding_dim=256,
         context=32768,
