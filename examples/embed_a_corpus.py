@@ -1,6 +1,6 @@
 """Embed a corpus of any size block by block, in short vectors, and keep them with their fingerprint.
 
-    python examples/embed_a_corpus.py examples/documents/git.txt vectors.npy
+python examples/embed_a_corpus.py examples/documents/git.txt vectors.npy
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Search a few notes about git: find candidates with the embedder, order them with the reranker.
 
-    python examples/search_documents.py "throw away my last commit"
+python examples/search_documents.py "throw away my last commit"
 """
 
 import sys

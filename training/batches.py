@@ -1,4 +1,4 @@
-"""Endless batches of pairs as token rows: like with like in kind and length, under a token budget."""
+"""Endless batches of pairs as token rows: alike in kind and length, under a token budget."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tokenizers import Tokenizer
+
 from extract import Pair
 from prompts import embedder_query, some_instruction
-from tokenizers import Tokenizer
 
 _POOL_ROWS = 4096
 _MAX_PAIRS = 96
 _LENGTHS = (48, 96, 128, 192, 256, 512)
-_LENGTH_WEIGHTS = (20, 30, 28, 14, 6, 2)
+_LENGTH_WEIGHTS = (25, 32, 26, 11, 5, 1)
 _MAX_QUERY = 96
 _MIN_PAIRS = 8
 
@@ -69,10 +70,10 @@ def _pool_batches(
     prompted = _token_rows([":" + pairs[i].query for i in pool], tokenizer)
     bare = _token_rows([pairs[i].query for i in pool], tokenizer)
     documents = _token_rows([pairs[i].document for i in pool], tokenizer)
-    prompted = [row[:_MAX_QUERY] + [end_id] for row in prompted]
-    bare = [row[:_MAX_QUERY] + [end_id] for row in bare]
+    prompted = [[*row[:_MAX_QUERY], end_id] for row in prompted]
+    bare = [[*row[:_MAX_QUERY], end_id] for row in bare]
     cuts = generator.choices(_LENGTHS, _LENGTH_WEIGHTS, k=len(pool))
-    documents = [row[:cut] + [end_id] for row, cut in zip(documents, cuts, strict=True)]
+    documents = [[*row[:cut], end_id] for row, cut in zip(documents, cuts, strict=True)]
     order = sorted(
         range(len(pool)),
         key=lambda j: (pairs[pool[j]].kind, len(documents[j]), len(prompted[j])),

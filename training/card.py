@@ -41,13 +41,20 @@ byte-level BPE vocabulary. Queries: `Instruct: {{task}}\\nQuery:{{query}}`, docu
 Trained to follow a teacher's vectors (a translation follows its English side) and by contrast on
 paired texts. It began as a static average of the teacher's token vectors.
 
+## Held-out figures
+
+Mean reciprocal rank at 10 among about 150 documents of a group, default prompt; in brackets the
+untrained start: documentation in English .55 (.47), WordNet definitions .36 (.40), code .52 (.54),
+Chinese .69 (.58), Japanese .75 (.66), Chinese to English .40 (.34), other languages to English
+.26 (.20). The groups are of the training sources, so other texts can be harder or easier.
+
 ## Limits
 
-A few million training tokens on two CPU cores: a model for trying things offline, for tests, and
-for small English collections; the published Qwen3-Embedding models are far better at everything.
-Much of the text is software documentation and dictionaries. Languages: English first; Chinese,
-Japanese, German, French, Spanish, Russian, Korean, Hindi in part; others little. Instructions
-change little. Texts longer than 512 tokens were not trained on.
+Under a million training tokens on two busy CPU cores (400 steps): a model for trying things
+offline, for tests, and for small English collections; the published Qwen3-Embedding models are far
+better at everything. Much of the text is software documentation and dictionaries. Languages:
+English first; Chinese, Japanese, German, French, Spanish, Russian, Korean, Hindi in part; others
+little. Instructions change little. Texts longer than 512 tokens were not trained on.
 {_DATA}"""
 
 RERANKER_CARD = f"""---
@@ -57,16 +64,19 @@ pipeline_tag: text-ranking
 # quiver-reranker-mini
 
 The built-in reranker of Quiver: the Qwen3 architecture (hidden 256, 4 layers), the published
-Qwen3-Reranker text, the answer read from the logits of "yes" and "no" at the last position. It
-starts from quiver-embedding-mini and shares its vocabulary.
+Qwen3-Reranker text, the answer read from the logits of "yes" and "no" at the last position. Its
+start is set by hand from the teacher's token vectors (see `training/judge.py`); the vocabulary is
+quiver-embedding-mini's.
 
 Trained by cross-entropy on paired texts against random negatives and negatives close to the query
-by the embedder's vectors, with soft targets from the teacher where it has labels. No teacher
-cross-encoder was to be had.
+by the embedder's vectors. No teacher cross-encoder was to be had.
 
 ## Limits
 
-Its gain over the embedder's own order is small and not assured; measure on your own texts. The
+Its gain over the embedder's own order is not assured: on held-out pairs (reciprocal rank, top 20 of
+50, embedder then reranker) documentation .63 to .60, definitions .44 to .49, code .63 to .61,
+Chinese .76 to .76, Japanese .77 to .79, other languages to English .35 to .36, and Chinese words to
+English .50 to .29: do not use it across languages. Measure on your own texts. The
 probability is trained to be below 0.5 for unrelated documents but is not calibrated otherwise.
 Domains and languages: as the embedder's card says.
 {_DATA}"""

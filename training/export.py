@@ -1,6 +1,6 @@
 """Writes the two trained models as checkpoints in the published layout, in fp16.
 
-    python export.py --work WORK --out ../src/quiver/models/builtin
+python export.py --work WORK --out ../src/quiver/models/builtin
 """
 
 from __future__ import annotations
@@ -12,14 +12,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from card import EMBEDDER_CARD, RERANKER_CARD
-from prompts import WEB_SEARCH, embedder_query
-from tokenizer import END_OF_TEXT
 from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM, Qwen3Model
 
+from card import EMBEDDER_CARD, RERANKER_CARD
+from prompts import RERANKER_PREFIX, RERANKER_SUFFIX, WEB_SEARCH, embedder_query
+from tokenizer import END_OF_TEXT
+
 EMBEDDER = "quiver-embedding-mini"
 RERANKER = "quiver-reranker-mini"
+# The newlines at the ends stand inside strings, where a template engine cannot trim them.
+CHAT_TEMPLATE = (
+    f"{{%- set ns = namespace(task={json.dumps(WEB_SEARCH)}, query='', document='') -%}}"
+    "{%- for message in messages -%}"
+    "{%- set said = message.content if message.content is string else message.content[0].text -%}"
+    "{%- if message.role == 'system' -%}{%- set ns.task = said -%}"
+    "{%- elif message.role == 'query' -%}{%- set ns.query = said -%}"
+    "{%- elif message.role == 'document' -%}{%- set ns.document = said -%}{%- endif -%}"
+    "{%- endfor -%}"
+    f"{{{{- {json.dumps(RERANKER_PREFIX)} + '<Instruct>: ' + ns.task + '\\n<Query>: ' + ns.query "
+    f"+ '\\n<Document>: ' + ns.document + {json.dumps(RERANKER_SUFFIX)} -}}}}"
+)
 _MODULE = "sentence_transformers.models"
 
 
@@ -50,11 +63,16 @@ def write_tokenizer(source: Path, folder: Path, closes_texts: bool) -> None:
 
 def write_model(model: Qwen3Model | Qwen3ForCausalLM, folder: Path) -> None:
     """Write weights and configuration in fp16, refusing numbers that fp16 cannot hold."""
-    half = model.half()
-    for name, weight in half.named_parameters():
+    for name, weight in model.named_parameters():
+        weight.data = weight.data.to(torch.float16)
         if not torch.isfinite(weight).all():
             raise ValueError(f"{name} does not fit fp16")
-    half.save_pretrained(folder)
+    model.config.dtype = torch.float16
+    model.save_pretrained(folder)
+    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    # Readers before transformers 5 look for the rotary base at the top.
+    write_json(folder / "config.json", {**settings, "rope_theta": 1_000_000})
+    (folder / "model.safetensors").chmod(0o644)
 
 
 def export_embedder(work: Path, out: Path, weights: str) -> None:
@@ -94,6 +112,8 @@ def export_reranker(work: Path, out: Path, weights: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     write_model(Qwen3ForCausalLM.from_pretrained(work / weights), folder)
     write_tokenizer(work / "tokenizer.json", folder, closes_texts=False)
+    # sentence-transformers' CrossEncoder makes the published text of a pair by this template.
+    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
     (folder / "README.md").write_text(RERANKER_CARD, encoding="utf-8")
 
 

@@ -129,8 +129,7 @@ def wordnet(root: Path, name: str) -> Iterator[Pair]:
             if not gloss or line.startswith("  "):
                 continue
             words = [
-                re.sub(r"\(.*\)$", "", fields[4 + 2 * i]).replace("_", " ")
-                for i in range(int(fields[3], 16))
+                re.sub(r"\(.*\)$", "", fields[4 + 2 * i]).replace("_", " ") for i in range(int(fields[3], 16))
             ]
             query = forms[number % len(forms)].format(", ".join(words[:3]))
             yield Pair(query, gloss.strip(), "retrieval", name)

@@ -13,6 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from transformers import Qwen3ForCausalLM, Qwen3Model
+
 from model import (
     HEAD_DIMENSION,
     HEADS,
@@ -27,10 +31,9 @@ from model import (
     mark_segments,
     point_queries,
     quieten,
+    weight,
 )
-from numpy.typing import NDArray
-from tokenizers import Tokenizer
-from transformers import Qwen3ForCausalLM
+from tokenizer import token_id
 
 HALF = 120
 _POOL_SCALE = 36.0
@@ -78,102 +81,100 @@ def judge_table(
 def start_as_judge(
     model: Qwen3ForCausalLM, table: NDArray[np.float32], tokenizer: Tokenizer, threshold: float
 ) -> None:
-    """Set the weights as the module's text says; `threshold` is the score of an even chance."""
+    """Set the weights as the module's text says; `threshold` weighs against yes."""
     body = model.model
-    body.embed_tokens.weight.copy_(torch.from_numpy(table))
+    entries = body.get_parameter("embed_tokens.weight")
+    entries.copy_(torch.from_numpy(table))
     for text in _TEMPLATE:
         for token in tokenizer.encode(text).ids:
-            body.embed_tokens.weight[token, :HALF] = 0
-            body.embed_tokens.weight[token, PLACES.rarity] = 0
+            entries[token, :HALF] = 0
+            entries[token, PLACES.rarity] = 0
     quieten(body)
-    mark_segments(body, tokenizer.token_to_id("Query"), tokenizer.token_to_id("Document"))
-    _flag_segments(model, tokenizer.token_to_id("<|im_end|>"))
-    _match_tokens(model)
+    mark_segments(body, token_id(tokenizer, "Query"), token_id(tokenizer, "Document"))
+    _flag_segments(body, token_id(tokenizer, "<|im_end|>"))
+    _match_tokens(body)
     for layer, start in ((LAYERS - 2, 0), (LAYERS - 1, HALF // 2)):
-        _pool_both(model, layer, start)
-    _multiply(model, threshold)
+        _pool_both(body, layer, start)
+    _multiply(body, threshold)
 
 
-def _flag_segments(model: Qwen3ForCausalLM, turn_end: int) -> None:
+def _flag_segments(body: Qwen3Model, turn_end: int) -> None:
     """Turn the shares of the marks before a token into flags, 1 in a segment and at most 0 outside.
 
     The end of a turn is a third mark: it comes once before the query and again after the document.
     """
-    attention, inner = model.model.layers[0].self_attn, model.model.layers[0].mlp
-    model.model.embed_tokens.weight[turn_end, PLACES.turn_mark] = MARK
-    attention.k_proj.weight[SLOW, PLACES.turn_mark] = 1
-    attention.v_proj.weight[2].zero_()[PLACES.turn_mark] = 1
-    output = attention.o_proj.weight
+    body.get_parameter("embed_tokens.weight")[turn_end, PLACES.turn_mark] = MARK
+    weight(body, 0, "attn.k_proj")[SLOW, PLACES.turn_mark] = 1
+    weight(body, 0, "attn.v_proj")[2].zero_()[PLACES.turn_mark] = 1
+    output = weight(body, 0, "attn.o_proj")
     for head in range(HEADS // KEY_VALUE_HEADS):
         first, second, third = (head * HEAD_DIMENSION + value for value in range(3))
         unit = float(output[QUERY_FLAG, first])
         output[:, first : third + 1] = 0
         output[QUERY_FLAG, first], output[QUERY_FLAG, second] = 2 * unit, -2 * unit
         output[DOCUMENT_FLAG, second], output[DOCUMENT_FLAG, third] = 6 * unit, -3 * unit
-    inner.gate_proj.weight[0].zero_()[QUERY_FLAG] = 1
-    inner.up_proj.weight[0].zero_()[PLACES.rarity] = 1
-    inner.down_proj.weight[:, 0] = 0
-    inner.down_proj.weight[PLACES.rare_query, 0] = 0.004
+    weight(body, 0, "mlp.gate_proj")[0].zero_()[QUERY_FLAG] = 1
+    weight(body, 0, "mlp.up_proj")[0].zero_()[PLACES.rarity] = 1
+    weight(body, 0, "mlp.down_proj")[:, 0] = 0
+    weight(body, 0, "mlp.down_proj")[PLACES.rare_query, 0] = 0.004
 
 
-def _match_tokens(model: Qwen3ForCausalLM) -> None:
+def _match_tokens(body: Qwen3Model) -> None:
     """Layer 1: compare tokens by random projections of their content, gather the query's flag."""
-    attention = model.model.layers[1].self_attn
-    attention.q_norm.weight.fill_(SHARPNESS)
-    attention.k_norm.weight.fill_(SHARPNESS)
+    weight(body, 1, "attn.q_norm").fill_(SHARPNESS)
+    weight(body, 1, "attn.k_norm").fill_(SHARPNESS)
     generator = torch.Generator().manual_seed(1)
     share = HEADS // KEY_VALUE_HEADS
     for group in range(KEY_VALUE_HEADS):
         projection = torch.randn(len(_SLOW_PLACES), HALF, generator=generator) / HALF**0.5
         for number, place in enumerate(_SLOW_PLACES):
-            attention.k_proj.weight[group * HEAD_DIMENSION + place, :HALF] = projection[number]
+            row = group * HEAD_DIMENSION + place
+            weight(body, 1, "attn.k_proj")[row, :HALF] = projection[number]
             for head in range(group * share, (group + 1) * share):
                 row = head * HEAD_DIMENSION + place
-                attention.q_proj.weight[row, :HALF] = projection[number]
-        attention.v_proj.weight[group * HEAD_DIMENSION].zero_()[PLACES.rare_query] = 1
+                weight(body, 1, "attn.q_proj")[row, :HALF] = projection[number]
+        weight(body, 1, "attn.v_proj")[group * HEAD_DIMENSION].zero_()[PLACES.rare_query] = 1
         for head in range(group * share, (group + 1) * share):
-            attention.o_proj.weight[PLACES.match, head * HEAD_DIMENSION] = 1 / HEADS
+            weight(body, 1, "attn.o_proj")[PLACES.match, head * HEAD_DIMENSION] = 1 / HEADS
 
 
-def _pool_both(model: Qwen3ForCausalLM, layer: int, start: int) -> None:
+def _pool_both(body: Qwen3Model, layer: int, start: int) -> None:
     """Copy half of the query's mean content, and of the document's, into the last token."""
-    point_queries(model.model, layer, heads=range(HEADS))
-    attention = model.model.layers[layer].self_attn
-    share = HEADS // KEY_VALUE_HEADS
+    point_queries(body, layer, heads=range(HEADS))
+    share, scale = HEADS // KEY_VALUE_HEADS, HIDDEN**-0.5
     # Head 3 looks a little more at document tokens that matched the query.
-    attention.q_proj.weight[3 * HEAD_DIMENSION + SLOW - 2, SCRATCH.constant] = 0.7
+    weight(body, layer, "attn.q_proj")[3 * HEAD_DIMENSION + SLOW - 2, SCRATCH.constant] = 0.7
     for group, flag in enumerate((QUERY_FLAG, DOCUMENT_FLAG)):
         base = group * HEAD_DIMENSION
-        attention.k_proj.weight[base + SLOW, flag] = 1
-        attention.k_proj.weight[base + SLOW_CONSTANT, SCRATCH.constant] = 0.2
-        attention.k_proj.weight[HEAD_DIMENSION + SLOW - 2, PLACES.match] = 2
+        weight(body, layer, "attn.k_proj")[base + SLOW, flag] = 1
+        weight(body, layer, "attn.k_proj")[base + SLOW_CONSTANT, SCRATCH.constant] = 0.2
+        weight(body, layer, "attn.k_proj")[HEAD_DIMENSION + SLOW - 2, PLACES.match] = 2
         for number in range(HALF // 2):
-            attention.v_proj.weight[base + number].zero_()[start + number] = 1
+            weight(body, layer, "attn.v_proj")[base + number].zero_()[start + number] = 1
             target = group * HALF + start + number
             for head in range(group * share, (group + 1) * share):
                 column = head * HEAD_DIMENSION + number
-                attention.o_proj.weight[target, column] = _POOL_SCALE / share / HIDDEN**0.5
-    attention.v_proj.weight[HEAD_DIMENSION + HALF // 2, PLACES.match] = 1
+                weight(body, layer, "attn.o_proj")[target, column] = _POOL_SCALE / share * scale
+    weight(body, layer, "attn.v_proj")[HEAD_DIMENSION + HALF // 2, PLACES.match] = 1
     for head in range(share, HEADS):
         column = head * HEAD_DIMENSION + HALF // 2
-        attention.o_proj.weight[PLACES.pooled_match, column] = 0.5 / share / HIDDEN**0.5
+        weight(body, layer, "attn.o_proj")[PLACES.pooled_match, column] = 0.5 / share * scale
 
 
-def _multiply(model: Qwen3ForCausalLM, threshold: float) -> None:
+def _multiply(body: Qwen3Model, threshold: float) -> None:
     """The last feed-forward part: silu(x) - silu(-x) is x, so pairs of cells multiply exactly."""
-    inner, norm = model.model.layers[LAYERS - 1].mlp, model.model.norm.weight
     gain = 4.0 / HIDDEN
     for place in range(HALF):
         for cell, sign in ((2 * place, 1.0), (2 * place + 1, -1.0)):
-            inner.gate_proj.weight[cell].zero_()[place] = sign
-            inner.up_proj.weight[cell].zero_()[HALF + place] = 1
-            inner.down_proj.weight[:, cell] = 0
-            inner.down_proj.weight[PLACES.score, cell] = sign * gain
+            weight(body, LAYERS - 1, "mlp.gate_proj")[cell].zero_()[place] = sign
+            weight(body, LAYERS - 1, "mlp.up_proj")[cell].zero_()[HALF + place] = 1
+            weight(body, LAYERS - 1, "mlp.down_proj")[:, cell] = 0
+            weight(body, LAYERS - 1, "mlp.down_proj")[PLACES.score, cell] = sign * gain
     spare = 2 * HALF
-    inner.gate_proj.weight[spare].zero_()[SCRATCH.constant] = 1
-    inner.up_proj.weight[spare].zero_()[PLACES.pooled_match] = 1
-    inner.down_proj.weight[:, spare] = 0
-    inner.down_proj.weight[PLACES.score, spare] = _MATCH_GAIN
+    weight(body, LAYERS - 1, "mlp.gate_proj")[spare].zero_()[SCRATCH.constant] = 1
+    weight(body, LAYERS - 1, "mlp.up_proj")[spare].zero_()[PLACES.pooled_match] = 1
+    weight(body, LAYERS - 1, "mlp.down_proj")[:, spare] = 0
+    weight(body, LAYERS - 1, "mlp.down_proj")[PLACES.score, spare] = _MATCH_GAIN
+    norm = body.get_parameter("norm.weight")
     norm[:] = 1
     norm[PLACES.bias] = threshold
-

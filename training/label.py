@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from extract import Pair
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from extract import Pair
 from sources import TEACHER_SOURCE, unpacked
 from teacher import LabelJob, Teacher, open_labels
 from texts import read_pairs
-from tokenizers import Tokenizer
 
 _STEP = 0.01
 

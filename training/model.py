@@ -25,8 +25,8 @@ LAYERS = 4
 FEED_FORWARD = 768
 CUTS = (256, 128, 64)
 _RARITY = 1e-3
-_NOISE = 0.005
-_OUTPUT_NOISE = 0.0005
+_NOISE = 0.001
+_OUTPUT_NOISE = 0.0001
 MARK = 2.0
 # The slowest pairs of rotary places barely turn with distance: they serve as plain dimensions.
 SLOW, SLOW_CONSTANT = 31, 30
@@ -60,7 +60,7 @@ def configuration(entries: int, end_id: int) -> Qwen3Config:
         num_hidden_layers=LAYERS,
         intermediate_size=FEED_FORWARD,
         max_position_embeddings=32768,
-        rope_theta=1_000_000,
+        rope_parameters={"rope_type": "default", "rope_theta": 1_000_000.0},
         rms_norm_eps=1e-6,
         tie_word_embeddings=True,
         attention_bias=False,
@@ -69,16 +69,33 @@ def configuration(entries: int, end_id: int) -> Qwen3Config:
     )
 
 
-def token_table(
-    vocabulary_targets: NDArray[np.float32], counts: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def token_table(vocabulary_targets: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
     """Weight the entries' vectors by rarity; the last place is a constant that carries scale."""
     frequency = counts / max(1, counts.sum())
     table = vocabulary_targets * (_RARITY / (_RARITY + frequency))[:, None]
     # The norm before each layer would undo the weights; a constant place makes it nearly linear.
     table[:, CONTENT:] = 0
     table[:, SCRATCH.constant] = 1
-    return table.astype(np.float32)
+    weighted: NDArray[np.float32] = table.astype(np.float32)
+    return weighted
+
+
+def weight(model: Qwen3Model, layer: int, part: str) -> torch.Tensor:
+    """Give a weight of a layer by its part's name, such as `attn.q_proj` or `mlp.up_proj`."""
+    return model.get_parameter(f"layers.{layer}.{part.replace('attn', 'self_attn')}.weight")
+
+
+def scaled_table(trained: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lay out a table that `static.py` trained, as the transformer's norms will see it.
+
+    A vector small beside the constant stays nearly what it is when a norm divides by its length, so the
+    mean over a text keeps its direction.
+    """
+    seen = trained / np.sqrt(1 + np.square(trained).sum(axis=1, keepdims=True))
+    table = np.zeros((len(trained), HIDDEN), dtype=np.float32)
+    table[:, :CONTENT] = seen
+    table[:, SCRATCH.constant] = 1
+    return table
 
 
 @torch.no_grad()
@@ -87,59 +104,57 @@ def mark_segments(model: Qwen3Model, first: int, second: int) -> None:
 
     The two tokens that serve as marks draw all attention of what follows them.
     """
-    table, layer = model.embed_tokens.weight, model.layers[0]
+    table = model.get_parameter("embed_tokens.weight")
     for token, place in ((first, SCRATCH.first_mark), (second, SCRATCH.second_mark)):
         table[token, :CONTENT] = 0
         table[token, place] = MARK
-    attention = layer.self_attn
     point_queries(model, 0, heads=range(HEADS))
+    keys, values = weight(model, 0, "attn.k_proj"), weight(model, 0, "attn.v_proj")
+    output = weight(model, 0, "attn.o_proj")
     for place in (SCRATCH.first_mark, SCRATCH.second_mark):
-        attention.k_proj.weight[SLOW, place] = 1
-    attention.k_proj.weight[SLOW_CONSTANT, SCRATCH.constant] = 0.2
+        keys[SLOW, place] = 1
+    keys[SLOW_CONSTANT, SCRATCH.constant] = 0.2
     seen = HIDDEN**0.5 * MARK / (1 + MARK**2) ** 0.5
     marks = (SCRATCH.first_mark, SCRATCH.second_mark)
-    for value, (mark, share) in enumerate(
-        zip(marks, (SCRATCH.first_share, SCRATCH.second_share), strict=True)
-    ):
-        attention.v_proj.weight[value].zero_()[mark] = 1
+    shares = (SCRATCH.first_share, SCRATCH.second_share)
+    for value, (mark, share) in enumerate(zip(marks, shares, strict=True)):
+        values[value].zero_()[mark] = 1
         for head in range(HEADS // KEY_VALUE_HEADS):
             column = head * HEAD_DIMENSION + value
-            attention.o_proj.weight[:, column] = 0
-            attention.o_proj.weight[share, column] = KEY_VALUE_HEADS / HEADS / seen
+            output[:, column] = 0
+            output[share, column] = KEY_VALUE_HEADS / HEADS / seen
 
 
 @torch.no_grad()
 def point_queries(model: Qwen3Model, layer: int, heads: Sequence[int]) -> None:
     """Let heads look for one thing only: keys that are large at the slow place."""
-    attention = model.layers[layer].self_attn
-    attention.q_norm.weight.fill_(SHARPNESS)
-    attention.k_norm.weight.fill_(SHARPNESS)
+    weight(model, layer, "attn.q_norm").fill_(SHARPNESS)
+    weight(model, layer, "attn.k_norm").fill_(SHARPNESS)
     for head in heads:
-        attention.q_proj.weight[head * HEAD_DIMENSION + SLOW, SCRATCH.constant] = 1
+        row = head * HEAD_DIMENSION + SLOW
+        weight(model, layer, "attn.q_proj")[row, SCRATCH.constant] = 1
 
 
 @torch.no_grad()
 def quieten(model: Qwen3Model) -> None:
     """Begin with weights that do almost nothing."""
-    for layer in model.layers:
-        attention, inner = layer.self_attn, layer.mlp
-        for part in (attention.q_proj, attention.k_proj, attention.v_proj):
-            part.weight.normal_(0, _NOISE)
-        attention.o_proj.weight.normal_(0, _OUTPUT_NOISE)
-        inner.down_proj.weight.normal_(0, _OUTPUT_NOISE)
+    for layer in range(LAYERS):
+        for part in ("attn.q_proj", "attn.k_proj", "attn.v_proj"):
+            weight(model, layer, part).normal_(0, _NOISE)
+        weight(model, layer, "attn.o_proj").normal_(0, _OUTPUT_NOISE)
+        weight(model, layer, "mlp.down_proj").normal_(0, _OUTPUT_NOISE)
 
 
 @torch.no_grad()
-def pool(model: Qwen3Model, layer: int, places: Sequence[int], targets: Sequence[int]) -> None:
-    """Let a layer copy the mean of places over all tokens into target places."""
-    attention = model.layers[layer].self_attn
+def pool(model: Qwen3Model, layer: int, places: Sequence[int]) -> None:
+    """Let a layer add the mean of some places over all tokens to the same places."""
     share = HEADS // KEY_VALUE_HEADS
-    for number, (place, target) in enumerate(zip(places, targets, strict=True)):
-        attention.v_proj.weight[number].zero_()[place] = 1
+    for number, place in enumerate(places):
+        weight(model, layer, "attn.v_proj")[number].zero_()[place] = 1
         group, within = divmod(number, HEAD_DIMENSION)
         for head in range(group * share, (group + 1) * share):
             column = head * HEAD_DIMENSION + within
-            attention.o_proj.weight[target, column] = 1 / share / HIDDEN**0.5
+            weight(model, layer, "attn.o_proj")[place, column] = 1 / share / HIDDEN**0.5
 
 
 @torch.no_grad()
@@ -147,26 +162,25 @@ def start_as_static_embedder(
     model: Qwen3Model, table: NDArray[np.float32], end_id: int, instruct_id: int, query_id: int
 ) -> None:
     """Set the weights so that the end token's state is the mean of the texts' token vectors."""
-    model.embed_tokens.weight.copy_(torch.from_numpy(table))
-    model.embed_tokens.weight[end_id, :CONTENT] = 0
-    model.norm.weight[CONTENT:] = 0
+    entries = model.get_parameter("embed_tokens.weight")
+    entries.copy_(torch.from_numpy(table))
+    entries[end_id, :CONTENT] = 0
+    model.get_parameter("norm.weight")[CONTENT:] = 0
     quieten(model)
     mark_segments(model, instruct_id, query_id)
-    inner = model.layers[0].mlp
     # A product of both shares: only a text with both marks, and only after the second.
-    inner.gate_proj.weight[0].zero_()[SCRATCH.first_share] = 1
-    inner.up_proj.weight[0].zero_()[SCRATCH.second_share] = 1
-    inner.down_proj.weight[:, 0] = 0
-    inner.down_proj.weight[SCRATCH.flag, 0] = 0.05
+    weight(model, 0, "mlp.gate_proj")[0].zero_()[SCRATCH.first_share] = 1
+    weight(model, 0, "mlp.up_proj")[0].zero_()[SCRATCH.second_share] = 1
+    weight(model, 0, "mlp.down_proj")[:, 0] = 0
+    weight(model, 0, "mlp.down_proj")[SCRATCH.flag, 0] = 0.05
     values = KEY_VALUE_HEADS * HEAD_DIMENSION
     for layer, start in ((LAYERS - 2, 0), (LAYERS - 1, values)):
-        places = range(start, min(start + values, CONTENT))
         point_queries(model, layer, heads=range(HEADS))
+        keys = weight(model, layer, "attn.k_proj")
         for group in range(KEY_VALUE_HEADS):
-            keys = model.layers[layer].self_attn.k_proj.weight
             keys[group * HEAD_DIMENSION + SLOW, SCRATCH.flag] = 1
             keys[group * HEAD_DIMENSION + SLOW_CONSTANT, SCRATCH.constant] = 0.2
-        pool(model, layer, places, places)
+        pool(model, layer, range(start, min(start + values, CONTENT)))
 
 
 def padded(rows: Sequence[Sequence[int]], filler: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -191,7 +205,7 @@ def last_states(
         cache = DynamicCache(config=model.config)
         model(torch.tensor([list(prefix)]), past_key_values=cache, use_cache=True)
         cache.batch_repeat_interleave(len(rows))
-    states = model(ids, past_key_values=cache, use_cache=bool(prefix)).last_hidden_state
+    states: torch.Tensor = model(ids, past_key_values=cache, use_cache=bool(prefix)).last_hidden_state
     return states[torch.arange(len(rows)), last]
 
 

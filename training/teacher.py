@@ -34,7 +34,8 @@ int quiver_tokens(e5_model *m, const char *text, int *ids, int cap) {
   return n + 2;
 }
 static void unpack(const block_q4_0 *w, int rows, int columns, float *out) {
-  for (int r = 0; r < rows; r++) deq_row(w + (size_t)r * (columns / QK), columns, out + (size_t)r * columns);
+  for (int r = 0; r < rows; r++)
+    deq_row(w + (size_t)r * (columns / QK), columns, out + (size_t)r * columns);
 }
 int quiver_shape(e5_model *m, int i) {
   int s[6] = {m->H, m->NL, m->NH, m->FF, m->VOC, m->MAXP};
@@ -55,7 +56,8 @@ void quiver_tensor(e5_model *m, int layer, int which, float *out) {
   const block_q4_0 *packed[6] = {l->qw, l->kw, l->vw, l->aow, l->fiw, l->fow};
   int rows[6] = {H, H, H, H, F, H}, columns[6] = {H, H, H, H, H, F};
   if (which < 6) { unpack(packed[which], rows[which], columns[which], out); return; }
-  const float *plain[10] = {l->qb, l->kb, l->vb, l->aob, l->fib, l->fob, l->aln_w, l->aln_b, l->oln_w, l->oln_b};
+  const float *plain[10] = {l->qb, l->kb, l->vb, l->aob, l->fib, l->fob,
+                            l->aln_w, l->aln_b, l->oln_w, l->oln_b};
   int n = which == 10 ? F : H;
   memcpy(out, plain[which - 6], sizeof(float) * n);
 }
@@ -111,9 +113,7 @@ class Teacher:
     def tokens(self, text: str) -> list[int]:
         """Give the teacher's token ids, cut to `MAX_TEACHER_TOKENS`."""
         encoded = text.replace("\0", " ").encode("utf-8", errors="replace")
-        count = self._library.quiver_tokens(
-            self._handle, encoded, self._buffer, MAX_TEACHER_TOKENS
-        )
+        count = self._library.quiver_tokens(self._handle, encoded, self._buffer, MAX_TEACHER_TOKENS)
         return list(self._buffer[:count])
 
     @torch.inference_mode()
@@ -144,7 +144,6 @@ class Teacher:
             if len(missing):
                 rows = [self.tokens(job.prefix + job.texts[i]) for i in missing]
                 vectors[missing] = self.encode(rows).astype(np.float16)
-                vectors.flush()
         return vectors
 
     def _tensor(self, layer: int, which: int, shape: Sequence[int]) -> torch.Tensor:
@@ -168,7 +167,7 @@ class Teacher:
             type_vocab_size=1,
             pad_token_id=1,
         )
-        model = BertModel(config, add_pooling_layer=False).eval()
+        model: BertModel = BertModel(config, add_pooling_layer=False).eval()
         shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
         names = [(-1, i, name) for i, name in enumerate(_EMBEDDING_TENSORS)]
         names += [
@@ -184,11 +183,11 @@ class Teacher:
 def open_labels(file: Path, rows: int) -> NDArray[np.float16]:
     """Open or create the fp16 vectors of a job; rows not yet labelled are NaN."""
     if file.exists():
-        kept = np.load(file, mmap_mode="r+")
+        kept: NDArray[np.float16] = np.load(file, mmap_mode="r+")
         if kept.shape == (rows, TEACHER_DIMENSION):
             return kept
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = np.lib.format.open_memmap(
+    fresh: NDArray[np.float16] = np.lib.format.open_memmap(
         file, mode="w+", dtype=np.float16, shape=(rows, TEACHER_DIMENSION)
     )
     fresh[:] = np.nan

@@ -17,6 +17,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tqdm import tqdm
+
 from extract import (
     Pair,
     cedict,
@@ -29,7 +31,6 @@ from extract import (
     wordnet,
 )
 from sources import PAIR_SET_LICENCES, TEXT_SOURCES, unpacked
-from tqdm import tqdm
 
 SEED = 20260729
 HELD_OUT_PERMILLE = 12
@@ -91,11 +92,11 @@ def balanced(pairs: Iterable[Pair]) -> list[Pair]:
             by_source.setdefault(f"{pair.source}|{pair.kind}", []).append(pair)
     chosen: list[Pair] = []
     generator = random.Random(SEED)
-    for key, found in sorted(by_source.items()):
-        source = key.split("|")[0].removesuffix("-parallel")
+    for group, found in sorted(by_source.items()):
+        source = group.split("|")[0].removesuffix("-parallel")
         small = source.startswith("gnome-user-docs")
         cap = _CAPS.get(source, _OTHER_LANGUAGE_CAP if small else _DEFAULT_CAP)
-        if source.startswith("libreoffice") and key.endswith("|retrieval"):
+        if source.startswith("libreoffice") and group.endswith("|retrieval"):
             cap = min(cap, 2_500)
         if source in PAIR_SET_LICENCES:
             cap = _CAPS.get(source, len(found))

@@ -14,9 +14,10 @@ import random
 from collections import defaultdict
 from pathlib import Path
 
-from texts import SEED, read_pairs
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, trainers
 from tokenizers import pre_tokenizers as splitting
+
+from texts import SEED, read_pairs
 
 ENTRIES = 20_000
 END_OF_TEXT = "<|endoftext|>"
@@ -41,9 +42,7 @@ _SCRIPT_RANGES = (
 
 def script_of(text: str) -> str:
     """Tell the writing system of a text by its rarest sign of one."""
-    counts = {
-        name: sum(low <= ord(sign) <= high for sign in text) for name, low, high in _SCRIPT_RANGES
-    }
+    counts = {name: sum(low <= ord(sign) <= high for sign in text) for name, low, high in _SCRIPT_RANGES}
     for name, _, _ in _SCRIPT_RANGES:
         if counts[name] * 8 > len(text):
             return name
@@ -90,6 +89,14 @@ def train(sample: list[str]) -> Tokenizer:
     return tokenizer
 
 
+def token_id(tokenizer: Tokenizer, text: str) -> int:
+    """Give the id of an entry that must exist."""
+    found = tokenizer.token_to_id(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no entry of this vocabulary")
+    return found
+
+
 def check(tokenizer: Tokenizer, sample: list[str]) -> None:
     """Fail when a text does not round-trip or an answer is not one token."""
     for text in sample[:20_000]:
@@ -98,7 +105,7 @@ def check(tokenizer: Tokenizer, sample: list[str]) -> None:
         if decoded != normal:
             raise ValueError(f"does not round-trip: {text!r} -> {decoded!r}")
     for answer in ("yes", "no"):
-        if tokenizer.encode(answer).ids != [tokenizer.token_to_id(answer)]:
+        if tokenizer.encode(answer).ids != [token_id(tokenizer, answer)]:
             raise ValueError(f"{answer!r} is not one token")
 
 
@@ -111,8 +118,6 @@ def main() -> None:
     tokenizer = train(sample)
     check(tokenizer, sample)
     tokenizer.save(str(work / "tokenizer.json"), pretty=False)
-    for text in ("How do I mount a disk at startup?", "明天的天气怎么样？", "def add(a, b): return a"):
-        print(tokenizer.encode(text).tokens.__len__(), [tokenizer.decode([i]) for i in tokenizer.encode(text).ids])
     print(f"{tokenizer.get_vocab_size():,} entries")
 
 

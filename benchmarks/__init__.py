@@ -1,0 +1,13 @@
+"""Benchmarks: what Quiver promises, measured against the libraries that people use today.
+
+Run from the root of the repository; every command has ``--help`` and ``--json FILE``:
+
+- ``python -m benchmarks.parity``: the numbers of transformers and sentence-transformers, any size
+- ``python -m benchmarks.rerank_speed``: 100 documents for one query, against CrossEncoder
+- ``python -m benchmarks.embed_speed``: texts of all lengths, against SentenceTransformer
+- ``python -m benchmarks.memory``: peak memory of one text of 32,768 tokens
+- ``python -m benchmarks.quality``: retrieval, similarity, classification; against BM25 and a teacher
+
+Without a checkpoint they make one of the real shapes with random weights in a temporary folder: speed, memory
+and parity do not depend on what the weights say. They need the ``test`` and ``benchmark`` requirements.
+"""

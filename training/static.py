@@ -1,0 +1,165 @@
+"""Trains the token table as a static embedder: a text is the mean of its tokens' vectors.
+
+A step costs a look-up per token and one product per batch, a thousandth of a transformer's, so every pair is
+seen many times. The loss is InfoNCE in both directions over large batches of one source (its own texts are
+the hard negatives) at 250, 128 and 64 dimensions, plus one minus the cosine to the teacher's vector where
+there is one. The table is then where `embedder.py` begins. About 10 minutes on two cores.
+
+    python static.py --work WORK --epochs 12
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch.nn.functional import embedding_bag, normalize
+from tqdm import tqdm
+
+from embedder import Targets, contrastive, count_entries, make_targets
+from extract import Pair
+from held_out import measure
+from label import Labels, load_labels
+from model import CONTENT, token_table
+from texts import SEED, read_pairs
+from tokenizer import END_OF_TEXT
+
+CUTS = (CONTENT, 128, 64)
+LEARNING_RATE = 2e-3
+BATCH = 768
+MAX_QUERY, MAX_DOCUMENT = 96, 192
+TEACHER_SHARE = 1.0
+_EXPONENT = 0.8
+
+
+@dataclass(frozen=True)
+class Bags:
+    """Token rows laid end to end, and where each begins."""
+
+    tokens: torch.Tensor
+    starts: torch.Tensor
+
+
+def bags(rows: Sequence[NDArray[np.int64]]) -> Bags:
+    """Lay rows end to end; an empty row stays empty."""
+    lengths = torch.tensor([0, *map(len, rows)])
+    return Bags(torch.from_numpy(np.concatenate(rows)), lengths.cumsum(0)[:-1])
+
+
+def means(table: torch.Tensor, texts: Bags) -> torch.Tensor:
+    """Give each text's mean of token vectors, as the transformer's norms will see them."""
+    # Beside a constant 1 in the hidden state, RMSNorm divides a vector by sqrt(1 + its square).
+    seen = table / (1 + table.square().sum(1, keepdim=True)).sqrt()
+    return embedding_bag(texts.tokens, seen, texts.starts, mode="mean")
+
+
+def token_rows(texts: Sequence[str], tokenizer: Tokenizer, limit: int) -> list[NDArray[np.int64]]:
+    """Tokenise and cut."""
+    return [np.asarray(e.ids[:limit], dtype=np.int64) for e in tokenizer.encode_batch_fast(list(texts))]
+
+
+def drawn_batches(pairs: Sequence[Pair], generator: random.Random) -> Iterator[list[int]]:
+    """Batches of one source each, for ever; large sources come more often, but less than their size."""
+    by_source: dict[str, list[int]] = defaultdict(list)
+    for number, pair in enumerate(pairs):
+        by_source[pair.source].append(number)
+    sources = [members for members in by_source.values() if len(members) >= 64]
+    weights = [len(members) ** _EXPONENT for members in sources]
+    while True:
+        (members,) = generator.choices(sources, weights)
+        yield generator.sample(members, min(BATCH, len(members)))
+
+
+def batch_loss(
+    table: torch.Tensor,
+    queries: Bags,
+    documents: Bags,
+    numbers: Sequence[int],
+    labels: Labels,
+    targets: Targets,
+) -> torch.Tensor:
+    """Give the loss of one batch."""
+    query_rows, document_rows = labels.query_rows[numbers], labels.document_rows[numbers]
+    taught_documents = torch.from_numpy(targets.documents[document_rows])[:, :CONTENT]
+    taught_queries = torch.from_numpy(
+        np.where((query_rows >= 0)[:, None], targets.queries[np.maximum(query_rows, 0)], np.nan)
+    )[:, :CONTENT].float()
+    equal = torch.from_numpy(document_rows)
+    same = equal[:, None] == equal[None, :]
+    same |= torch.from_numpy((query_rows[:, None] == query_rows[None, :]) & (query_rows >= 0)[:, None])
+    same.fill_diagonal_(False)
+    found_queries, found_documents = means(table, queries), means(table, documents)
+    parts = [contrastive(found_queries, found_documents, same, cut) for cut in CUTS]
+    loss = parts[0] + 0.5 * (parts[1] + parts[2])
+    for found, taught in ((found_queries, taught_queries), (found_documents, taught_documents)):
+        known = ~torch.isnan(taught[:, 0])
+        if known.any():
+            cosines = torch.cosine_similarity(found[known], taught[known])
+            loss = loss + TEACHER_SHARE * known.float().mean() * (1 - cosines).mean()
+    return loss
+
+
+def report(table: torch.Tensor, work: Path, tokenizer: Tokenizer) -> dict[str, float]:
+    """Measure on the held-out pairs; the prompt before queries counts for nothing, as in the transformer."""
+
+    def vectors(texts: list[str]) -> NDArray[np.float32]:
+        bare = [text.rsplit("\nQuery:", 1)[-1] for text in texts]
+        with torch.no_grad():
+            found = normalize(means(table, bags(token_rows(bare, tokenizer, 512))))
+        return found.numpy()
+
+    return measure(read_pairs(work / "held_out.jsonl"), vectors)
+
+
+def main() -> None:
+    """Train and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="default: WORK/static.npy")
+    parser.add_argument("--epochs", type=float, default=12)
+    arguments = parser.parse_args()
+    work: Path = arguments.work
+    generator = random.Random(SEED)
+    torch.manual_seed(SEED)
+    pairs = read_pairs(work / "rows.jsonl")
+    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+    labels = load_labels(work, pairs)
+    targets = make_targets(work, labels, tokenizer)
+    start = token_table(targets.vocabulary, count_entries(pairs, tokenizer))[:, :CONTENT]
+    start[tokenizer.token_to_id(END_OF_TEXT)] = 0
+    table = torch.nn.Parameter(torch.from_numpy(start.copy()))
+    queries = token_rows([pair.query for pair in pairs], tokenizer, MAX_QUERY)
+    documents = token_rows([pair.document for pair in pairs], tokenizer, MAX_DOCUMENT)
+    print("before", json.dumps(report(table, work, tokenizer)))
+    optimizer = torch.optim.Adam([table], lr=LEARNING_RATE)
+    steps = int(arguments.epochs * len(pairs) / BATCH)
+    source = drawn_batches(pairs, generator)
+    for step in tqdm(range(steps), desc="static", mininterval=10):
+        numbers = next(source)
+        chosen = bags([queries[i] for i in numbers]), bags([documents[i] for i in numbers])
+        loss = batch_loss(table, *chosen, numbers, labels, targets)
+        optimizer.param_groups[0]["lr"] = LEARNING_RATE * max(0.02, 1 - step / steps)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if (step + 1) % 500 == 0:
+            print(
+                f"step {step + 1} loss {loss.item():.3f}",
+                json.dumps(report(table, work, tokenizer)),
+                flush=True,
+            )
+    np.save(arguments.out or work / "static.npy", table.detach().numpy())
+    print("after", json.dumps(report(table, work, tokenizer)))
+
+
+if __name__ == "__main__":
+    main()
