@@ -149,7 +149,7 @@ def main() -> None:
         loss = batch_loss(table, *chosen, numbers, labels, targets)
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * max(0.02, 1 - step / steps)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         if (step + 1) % 500 == 0:
             print(
