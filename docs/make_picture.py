@@ -6,6 +6,7 @@ Run ``.venv/bin/python docs/make_picture.py``.
 import os
 import pty
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,17 +19,14 @@ COMMAND = ["rerank", QUERY, "--input", "examples/documents/git.txt", "--top-k", 
 
 
 def run_in_terminal(command: list[str]) -> str:
-    """What a command shows on a terminal of WIDTH columns, escape sequences included."""
-    os.environ.update(COLUMNS=str(WIDTH), TERM="xterm-256color")
-    shown = bytearray()
-
-    def read(terminal: int) -> bytes:
-        content = os.read(terminal, 4096)
-        shown.extend(content)
-        return content
-
-    pty.spawn(command, read)
-    return shown.decode().replace("\r\n", "\n")
+    """What a command prints on a terminal of WIDTH columns, then what it says on standard error."""
+    environment = os.environ | {"COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, env=environment) as process:
+        _, said = process.communicate()
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16)
+    return (shown + said).decode().replace("\r\n", "\n")
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ from quiver.engine.open import open_engine
 from quiver.errors import FingerprintMismatch, InputError, NumericalError
 from quiver.models.checkpoint import open_checkpoint
 from quiver.models.fingerprint import Fingerprint, digest, tokenizer_digest, weights_digest
-from quiver.progress import token_progress
 from quiver.results import Embeddings, Floats
 from quiver.text import tokenizer as tokens
 from quiver.text.prompts import PromptedText, Prompts, per_text
@@ -212,9 +211,7 @@ class Embedder:
             prompted = list(map(PromptedText.instructed_query, instructions, batch))
         dimension = self._check_dimension(truncate_dim) or self.embedding_dim
         sequences, cuts = self._prepare(prompted, first)
-        total = sum(map(len, sequences))
-        with token_progress("Embedding", total, show_progress_bar) as advance:
-            rows, usage = plan_and_run(self._engine, sequences, advance)
+        rows, usage = plan_and_run(self._engine, sequences, "Embedding", show_progress_bar)
         rows = rows[:, :dimension] if batch else np.empty((0, dimension), np.float32)
         self._check_rows(rows, first)
         rows = _normalize(rows)

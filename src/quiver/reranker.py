@@ -11,7 +11,6 @@ from quiver.engine.open import open_engine
 from quiver.errors import InputError, NumericalError
 from quiver.models.checkpoint import open_checkpoint
 from quiver.models.fingerprint import Fingerprint, digest, tokenizer_digest, weights_digest
-from quiver.progress import token_progress
 from quiver.results import RankedDocument, Ranking, Scores
 from quiver.text import prompts
 from quiver.text.prompts import PromptedText
@@ -96,9 +95,7 @@ class Reranker:
         )
         bodies = _bodies(instructions, queries, documents)
         sequences, cuts = self._prepare(bodies)
-        total = sum(map(len, sequences))
-        with token_progress("Reranking", total, show_progress_bar) as advance:
-            logits, usage = plan_and_run(self._engine, sequences, advance)
+        logits, usage = plan_and_run(self._engine, sequences, "Reranking", show_progress_bar)
         if not np.isfinite(logits).all():
             broken = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
             raise NumericalError(

@@ -5,21 +5,33 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from quiver.engine.base import Batch, Engine, Floats, Prefix
-from quiver.engine.plan import Piece, PrefixNode, Usage, make_plan
+from quiver.engine.plan import Piece, PrefixNode, Step, Usage, make_plan
+from quiver.progress import token_progress
 from quiver.text.tokenizer import TokenIds
-
-OnTokens = Callable[[int], None]
-"""Called after every batch with the number of tokens it ran."""
 
 
 def plan_and_run(
-    engine: Engine, sequences: Sequence[TokenIds], on_tokens: OnTokens | None = None
+    engine: Engine, sequences: Sequence[TokenIds], label: str = "", show_progress: bool | None = False
 ) -> tuple[Floats, Usage]:
-    """The last row of each non-empty sequence, in input order: [len(sequences), E or 2]."""
+    """The last row of each non-empty sequence, in input order: [len(sequences), E or 2].
+
+    ``label`` names the work on the progress bar.
+    """
     plan = make_plan(sequences, engine.token_budget, engine.prefix_budget)
+    with token_progress(label, plan.usage.tokens_computed, show_progress) as advance:
+        rows = _run_steps(engine, plan.steps, sequences, advance)
+    if not sequences:
+        return np.empty((0, 0), dtype=np.float32), plan.usage
+    return np.stack([rows[int(stand_in)] for stand_in in plan.representative]), plan.usage
+
+
+def _run_steps(
+    engine: Engine, steps: Sequence[Step], sequences: Sequence[TokenIds], advance: Callable[[int], None]
+) -> dict[int, Floats]:
+    """The last row of every sequence that a step ends."""
     kept: dict[PrefixNode, Prefix] = {}
     rows: dict[int, Floats] = {}
-    for step in plan.steps:
+    for step in steps:
         if step.pieces:
             batch = _pack_batch(step.pieces, sequences, kept)
             if step.nodes:
@@ -27,13 +39,10 @@ def plan_and_run(
             else:
                 output = engine.run(batch, batch.last_rows)
                 rows.update((p.sequence, row) for p, row in zip(step.pieces, output, strict=True))
-            if on_tokens is not None:
-                on_tokens(len(batch.token_ids))
+            advance(len(batch.token_ids))
         for node in step.release:
             del kept[node]
-    if not sequences:
-        return np.empty((0, 0), dtype=np.float32), plan.usage
-    return np.stack([rows[int(stand_in)] for stand_in in plan.representative]), plan.usage
+    return rows
 
 
 def _pack_batch(
