@@ -3,6 +3,7 @@
 import argparse
 import json
 import platform
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,7 +46,11 @@ def new_parser(name: str, description: str, example: str) -> argparse.ArgumentPa
 
 
 def run(main: Callable[[], int]) -> None:
-    """Run a command; its errors are sentences and its exit status is what ``main`` returns."""
+    """Run a command; its errors are sentences and its exit status is what ``main`` returns.
+
+    A polite kill ends it as Ctrl-C does, so that temporary checkpoints are removed.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status = main()
     except (BenchmarkError, QuiverError) as error:

@@ -117,7 +117,7 @@ def _run_quiver(folder: Path, lengths: Sequence[int], embeds: bool) -> list[Grou
         order = random.Random(1).sample(range(len(group.items)), len(group.items))
         shuffled = _rows(judge([group.items[i] for i in order]))
         group.results["shuffled"] = shuffled[np.argsort(order)]
-    judge, _ = open_model(folder, "bfloat16")
+    judge, _ = open_model(folder, "bfloat16")  # widened for the arithmetic on a CPU without such units
     for group in groups:
         group.results["bfloat16"] = _rows(judge(group.items))
     return groups

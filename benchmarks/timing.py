@@ -6,13 +6,16 @@ the undisturbed time, and only ratios within one run mean anything.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from quiver.results import Floats
 
 Task = Callable[[], object]
 
 
 def best_of_turns(tasks: Mapping[str, Task], rounds: int) -> dict[str, float]:
-    """Run every task once unmeasured, then in turns; the best seconds of each."""
+    """Run the tasks in turns; the best seconds of each."""
     best = dict.fromkeys(tasks, float("inf"))
     for _ in range(rounds):
         for name, task in tasks.items():
@@ -27,10 +30,31 @@ def seconds(task: Task) -> float:
     return time.perf_counter() - begun
 
 
-def best_batch_size(run: Callable[[int], object], sizes: Iterable[int]) -> tuple[int, dict[int, float]]:
-    """The batch size that is fastest for a contestant, and the seconds of all that were tried."""
-    tried = {size: seconds(lambda size=size: run(size)) for size in sizes}  # type: ignore[misc]
-    return min(tried, key=lambda size: tried[size]), tried
+@dataclass(frozen=True, slots=True)
+class BatchSize:
+    """The batch size that is fastest for a contestant."""
+
+    best: int
+    tried: dict[int, float]
+    """Seconds by batch size."""
+    result: Floats
+    """What the contestant found."""
+
+    def __str__(self) -> str:
+        tried = ", ".join(f"{size} ({time:.1f} s)" for size, time in self.tried.items())
+        return f"{self.best}, the best of {tried}"
+
+
+def choose_batch_size(run: Callable[[int], Floats], sizes: Iterable[int]) -> BatchSize:
+    """Try every batch size once."""
+    tried: dict[int, float] = {}
+    results: dict[int, Floats] = {}
+    for size in sizes:
+        begun = time.perf_counter()
+        results[size] = run(size)
+        tried[size] = time.perf_counter() - begun
+    best = min(tried, key=lambda size: tried[size])
+    return BatchSize(best, tried, results[best])
 
 
 def matmul_peak(size: int = 3072, rounds: int = 8) -> float:
