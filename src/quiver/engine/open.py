@@ -1,13 +1,22 @@
 """Open: choose the engine for a checkpoint. The one place that knows which engines there are."""
 
+from pathlib import Path
+from typing import Literal
+
 from quiver.engine.base import Engine
-from quiver.errors import InputError
+from quiver.errors import DeviceError, InputError
 from quiver.models.checkpoint import Checkpoint
+
+Backend = Literal["auto", "native", "torch"]
+
+NATIVE_DTYPES = ("auto", "float32", "bfloat16", "int8")
+NATIVE_HEAD_DIM = 512
 
 
 def open_engine(
     checkpoint: Checkpoint,
     *,
+    backend: Backend = "auto",
     device: str | None,
     dtype: str,
     token_budget: int | None,
@@ -15,13 +24,45 @@ def open_engine(
 ) -> Engine:
     """Load a checkpoint's weights into an engine.
 
-    ``answer_ids`` are a reranker's tokens "no" and "yes". Raises DeviceError for a device or type that this
-    machine does not have, CheckpointError for damaged weights.
+    ``auto`` takes the native engine on x86-64 processors with AVX2, and PyTorch elsewhere and for GPUs.
+    ``answer_ids`` are a reranker's tokens "no" and "yes". Raises DeviceError for a device, type or backend
+    that this machine does not have, CheckpointError for damaged weights.
     """
+    if backend not in ("auto", "native", "torch"):
+        raise InputError(f"backend {backend!r} is unknown; use auto, native or torch")
+    if token_budget is not None and token_budget < 1:
+        raise InputError(f"token_budget must be at least 1, not {token_budget}")
+    obstacle = None if backend == "torch" else _obstacle_to_native(checkpoint, device, dtype)
+    if backend == "native" and obstacle:
+        raise DeviceError(f"the native engine cannot run: {obstacle}; use backend='torch'")
+    if backend == "native" or (backend == "auto" and not obstacle and not (device is None and _has_gpu())):
+        from quiver.engine.native import NativeEngine
+
+        return NativeEngine(checkpoint, dtype, token_budget=token_budget, answer_ids=answer_ids)
     from quiver.engine.torch import TorchEngine
     from quiver.engine.torch_device import resolve_precision
 
-    if token_budget is not None and token_budget < 1:
-        raise InputError(f"token_budget must be at least 1, not {token_budget}")
     precision = resolve_precision(device, dtype)
     return TorchEngine(checkpoint, precision, token_budget=token_budget, answer_ids=answer_ids)
+
+
+def _obstacle_to_native(checkpoint: Checkpoint, device: str | None, dtype: str) -> str | None:
+    """Why the native engine cannot do what was asked for; None if it can."""
+    if device not in (None, "cpu"):
+        return f"it runs on the CPU, not on {device}"
+    if dtype not in NATIVE_DTYPES:
+        return f"it has no {dtype} (only {', '.join(NATIVE_DTYPES)})"
+    if checkpoint.config.head_dim > NATIVE_HEAD_DIM:
+        return f"it has no heads of more than {NATIVE_HEAD_DIM} channels"
+    try:
+        from quiver import _native
+    except ImportError:
+        return "this installation has no extension for x86-64 processors"
+    if not _native.best_instruction_set():
+        return "this processor has no AVX2"
+    return None
+
+
+def _has_gpu() -> bool:
+    """Whether a GPU of NVIDIA's is there; looking for it must not import PyTorch."""
+    return Path("/dev/nvidiactl").exists()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from safetensors import safe_open
 
+from quiver.engine.stored import read_head
 from quiver.errors import CheckpointError
 from quiver.models.checkpoint import Checkpoint
 from quiver.models.config import ModelConfig
@@ -70,14 +71,12 @@ def load_weights(
             return tensor
 
     layers = tuple(_load_layer(config, read, i, device, dtype) for i in range(config.layers))
-    head = None
-    if answer_ids is not None and checkpoint.head is not None:
-        head = _head(read(checkpoint.head), config.labels, answer_ids).to(device)
+    head = read_head(checkpoint, answer_ids)
     return Weights(
         embedding=read("embed_tokens.weight").to(device),
         layers=layers,
         final_norm=_norm(read("norm.weight"), device),
-        head=head,
+        head=None if head is None else torch.from_numpy(head).to(device),
     )
 
 
@@ -124,20 +123,3 @@ def _pair_channels(weight: torch.Tensor, head_dim: int) -> torch.Tensor:
     """Reorder each head's rows from (0, 1, ..., D/2, D/2 + 1, ...) to (0, D/2, 1, D/2 + 1, ...)."""
     halves: torch.Tensor = weight.unflatten(0, (-1, 2, head_dim // 2))
     return halves.transpose(1, 2).flatten(0, 2)
-
-
-def _head(weight: torch.Tensor, labels: int, answer_ids: tuple[int, int]) -> torch.Tensor:
-    """The rows that give the logits of "no" and "yes".
-
-    A head converted to one label holds the difference of the two rows already.
-    """
-    if labels == 1:
-        yes = weight.float()
-        return torch.cat([torch.zeros_like(yes), yes])
-    if labels == 2:
-        return weight.float()
-    if labels:
-        raise CheckpointError(f"the head has {labels} labels; a reranker has one or two")
-    if max(answer_ids) >= weight.shape[0]:
-        raise CheckpointError(f'the head has {weight.shape[0]} rows and none for "yes" or "no"')
-    return weight[list(answer_ids)].float()

@@ -1,0 +1,94 @@
+// Causal grouped-query attention over units of keys and values.
+//
+// Keys are met in blocks that begin at multiples of 128 positions of the text, whatever prefix holds them and
+// whatever else runs: so a row's result is the same however the text was packed. A task holds queries that see
+// the same last block, and keeps the running softmax of each.
+#include <algorithm>
+#include <cstring>
+
+#include "model.hpp"
+#include "threads.hpp"
+
+namespace quiver {
+namespace {
+
+constexpr int kKeyBlock = 128;
+constexpr int kQueryBlock = 64;
+
+}  // namespace
+
+void Model::attend(int layer, std::span<const int32_t> rows) {
+  tasks_.clear();
+  for (int first = 0; first < int(rows.size());) {
+    const int sequence = sequence_of_[rows[first]], block = position_[rows[first]] / kQueryBlock;
+    int last = first + 1;
+    while (last < int(rows.size()) && sequence_of_[rows[last]] == sequence &&
+           position_[rows[last]] / kQueryBlock == block)
+      last++;
+    tasks_.push_back({first, last, sequence});
+    first = last;
+  }
+  const int heads = shape_.key_value_heads, count = int(tasks_.size());
+  // The last tasks of a text see the most keys: they go first, so that no thread ends long after the others.
+  Threads::run(count * heads, threads_, [&](int task, int thread) {
+    attend_head(layer, tasks_[count - 1 - task / heads], rows, task % heads, thread);
+  });
+}
+
+void Model::attend_head(int layer, const AttentionTask& task, std::span<const int32_t> rows, int head, int thread) {
+  const UnitLayout layout = unit_layout();
+  const Sequence& sequence = sequences_[task.sequence];
+  const int channels = shape_.channels(), group = shape_.group();
+  const int count = (task.last - task.first) * group, padded = round_up(count, kPanel);
+  const bool narrow = attention_element_ == Element::kBfloat16;
+  const size_t query_bytes = channels * element_size(attention_element_);
+
+  std::byte* scratch = buffers_.thread[thread];
+  auto* output = reinterpret_cast<float*>(scratch);
+  auto* scores = output + size_t(padded) * channels;
+  auto* states = reinterpret_cast<SoftmaxState*>(scores + size_t(padded) * kKeyBlock);
+  auto* weights = reinterpret_cast<uint16_t*>(states + padded);
+  auto* queries = reinterpret_cast<std::byte*>(weights) + (narrow ? size_t(padded) * kKeyBlock * 2 : 0);
+  auto place = [&](int q) {
+    return buffers_.queries + (task.first + q / group) * buffers_.query_stride + (head * group + q % group) * query_bytes;
+  };
+  for (int q = 0; q < count; q++) {
+    std::memcpy(queries + q * query_bytes, place(q), query_bytes);
+    states[q] = {-__builtin_inff(), 0.0f};
+  }
+  std::fill_n(output, size_t(count) * channels, 0.0f);
+
+  const auto product = narrow ? kernels_.multiply_bf16 : kernels_.multiply_f32;
+  const int last_position = position_[rows[task.last - 1]];
+  const int units = last_position / kUnit + 1, per_block = kKeyBlock / kUnit;
+  for (int first = 0; first < units; first += per_block) {
+    const int here = std::min(per_block, units - first);
+    auto unit = [&](int u) {
+      return units_[sequence.first_unit + first + u].at(layer) + head * layout.head_bytes();
+    };
+    for (int u = 0; u < here; u++)
+      product({.rows = queries, .row_stride = query_bytes, .row_count = count, .panels = unit(u),
+               .panel_stride = layout.key_panel_stride(), .panel_count = kUnit / kPanel,
+               .lines = channels / layout.depth(), .out = scores + u * kUnit, .out_stride = kKeyBlock,
+               .accumulate = false});
+    for (int q = 0; q < count; q++) {
+      const int visible = position_[rows[task.first + q / group]] + 1 - first * kUnit;
+      float* row = scores + q * kKeyBlock;
+      kernels_.softmax(row, here * kUnit, visible, states[q], output + size_t(q) * channels, channels);
+      if (narrow) kernels_.narrow(row, here * kUnit, Element::kBfloat16, weights + q * kKeyBlock);
+    }
+    for (int u = 0; u < here; u++)
+      product({.rows = narrow ? static_cast<const void*>(weights + u * kUnit) : scores + u * kUnit,
+               .row_stride = kKeyBlock * element_size(attention_element_), .row_count = count,
+               .panels = unit(u) + layout.values_offset(), .panel_stride = layout.value_panel_stride(),
+               .panel_count = channels / kPanel, .lines = kUnit / layout.depth(), .out = output,
+               .out_stride = size_t(channels), .accumulate = true});
+  }
+  for (int q = 0; q < count; q++) {
+    float* row = output + size_t(q) * channels;
+    kernels_.scale(row, channels, 1.0f / states[q].sum);
+    kernels_.narrow(row, channels, attention_element_, place(q));
+  }
+}
+
+}  // namespace quiver

@@ -1,0 +1,69 @@
+// What is compiled once per instruction set, as a table of functions; the engine picks a table at run time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace quiver {
+
+// How numbers lie in memory.
+enum class Element : int { kFloat32 = 0, kBfloat16 = 1, kInt8 = 2, kFloat16 = 3 };
+
+constexpr size_t element_size(Element e) { return e == Element::kFloat32 ? 4 : e == Element::kInt8 ? 1 : 2; }
+
+// out [rows, panels x 16] (+)= rows [rows, K] x panels' [K, panels x 16]; `lines` = K in lines of 64 bytes
+// (see layout.hpp). Strides are in bytes for rows and panels, in elements for `out`, which holds floats, or
+// 32-bit integers for int8. Memory behind `rows` and `out` must reach to the next multiple of 16 rows.
+// Each number is one chain of operations over ascending k: it does not depend on the rows beside it.
+struct Product {
+  const void* rows;
+  size_t row_stride;
+  int row_count;
+  const std::byte* panels;
+  size_t panel_stride;
+  int panel_count;
+  int lines;
+  float* out;
+  size_t out_stride;
+  bool accumulate;
+};
+
+// Softmax state of one row of attention: the largest score so far and the sum of the exponentials.
+struct SoftmaxState {
+  float largest, sum;
+};
+
+struct Kernels {
+  const char* name;
+  bool bf16_rows;  // the bfloat16 product takes rows in bfloat16; else in float32
+  int int8_bias;   // added to int8 rows, for products that take unsigned ones
+  int row_block;   // rows that a task multiplies at once
+
+  void (*multiply_f32)(const Product&);
+  void (*multiply_bf16)(const Product&);
+  void (*multiply_int8)(const Product&);
+
+  // Lengths of rows are multiples of 16 (padded with zeros).
+  void (*widen)(const void* row, Element from, int n, float* out);
+  void (*narrow)(const float* row, int n, Element to, void* out);
+  // Rounds a row to int8 (plus bias); returns the scale that undoes it.
+  float (*quantize)(const float* row, int n, int bias, uint8_t* out);
+  // out = row / rms(row) * weight, where the mean is over `count` channels.
+  void (*rms_norm)(const float* row, const float* weight, int n, int count, float eps, float* out);
+  // Turns channel i of the first half with i of the second by the angle whose cosine and sine are given.
+  void (*rotate)(float* head, const float* cosine, const float* sine, int half, float scale);
+  void (*add)(float* row, const float* other, int n);
+  // gate and up alternate in blocks of 16; out[n] = silu(gate) * up.
+  void (*silu_multiply)(const float* gate_up, int n, float* out);
+  // Turns 32-bit integers into floats in place: (value - correction[i]) * row_scale * scale[i].
+  void (*dequantize)(float* row, int n, float row_scale, const float* scale, const int32_t* correction);
+  // Scores (base 2) -> weights in place, zero from `visible` on; rescales the running output by what the
+  // largest score grew.
+  void (*softmax)(float* scores, int n, int visible, SoftmaxState& state, float* output, int width);
+  void (*scale)(float* row, int n, float factor);
+};
+
+extern const Kernels kAvx2Kernels;
+extern const Kernels kAvx512Kernels;
+
+}  // namespace quiver

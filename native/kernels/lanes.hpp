@@ -1,0 +1,172 @@
+// Sixteen floats (or 32-bit integers) as one value: a zmm register with AVX-512, two ymm registers with AVX2.
+// Every operation works lane by lane and reductions add in one fixed order, so the two give the same bits.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+// Everything that is compiled once per instruction set lives in an unnamed namespace: the linker could
+// otherwise keep one copy of an inline function for all, and run AVX-512 code on a processor without it.
+namespace {
+
+constexpr int kLanes = 16;
+
+#if defined(__AVX512F__)
+
+struct Lanes {
+  __m512 v;
+};
+inline Lanes load(const float* p) { return {_mm512_loadu_ps(p)}; }
+inline void store(float* p, Lanes a) { _mm512_storeu_ps(p, a.v); }
+inline Lanes all(float x) { return {_mm512_set1_ps(x)}; }
+inline Lanes operator+(Lanes a, Lanes b) { return {_mm512_add_ps(a.v, b.v)}; }
+inline Lanes operator-(Lanes a, Lanes b) { return {_mm512_sub_ps(a.v, b.v)}; }
+inline Lanes operator*(Lanes a, Lanes b) { return {_mm512_mul_ps(a.v, b.v)}; }
+inline Lanes operator/(Lanes a, Lanes b) { return {_mm512_div_ps(a.v, b.v)}; }
+inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+inline Lanes larger(Lanes a, Lanes b) { return {_mm512_max_ps(a.v, b.v)}; }
+inline Lanes smaller(Lanes a, Lanes b) { return {_mm512_min_ps(a.v, b.v)}; }
+inline Lanes magnitude(Lanes a) { return {_mm512_abs_ps(a.v)}; }
+inline Lanes nearest(Lanes a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT)}; }
+// a * 2^n for whole n, by the bits of the exponent.
+inline Lanes scale_by_power(Lanes a, Lanes n) {
+  const __m512i shift = _mm512_slli_epi32(_mm512_cvtps_epi32(n.v), 23);
+  return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v), shift))};
+}
+// Lane i of a where i < count, else of b.
+inline Lanes first_lanes(Lanes a, Lanes b, int count) {
+  const __mmask16 mask = count >= 16 ? 0xffff : count <= 0 ? 0 : (1u << count) - 1;
+  return {_mm512_mask_mov_ps(b.v, mask, a.v)};
+}
+inline Lanes from_int32(const int32_t* p) { return {_mm512_cvtepi32_ps(_mm512_loadu_si512(p))}; }
+inline __m256 low_half(Lanes a) { return _mm512_castps512_ps256(a.v); }
+inline __m256 high_half(Lanes a) {
+  return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a.v), 1));
+}
+// One line of 16 pairs of bfloat16: the first (second) of each pair.
+inline Lanes even_bf16(const void* p) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16))}; }
+inline Lanes odd_bf16(const void* p) {
+  return {_mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32(int(0xffff0000))))};
+}
+inline Lanes load_bf16(const uint16_t* p) {
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
+}
+inline Lanes load_f16(const uint16_t* p) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
+
+#else
+
+struct Lanes {
+  __m256 lo, hi;
+};
+inline Lanes load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+inline void store(float* p, Lanes a) {
+  _mm256_storeu_ps(p, a.lo);
+  _mm256_storeu_ps(p + 8, a.hi);
+}
+inline Lanes all(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+inline Lanes operator+(Lanes a, Lanes b) { return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)}; }
+inline Lanes operator-(Lanes a, Lanes b) { return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)}; }
+inline Lanes operator*(Lanes a, Lanes b) { return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)}; }
+inline Lanes operator/(Lanes a, Lanes b) { return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)}; }
+inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
+  return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+}
+inline Lanes larger(Lanes a, Lanes b) { return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)}; }
+inline Lanes smaller(Lanes a, Lanes b) { return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)}; }
+inline Lanes magnitude(Lanes a) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, a.hi)};
+}
+inline Lanes nearest(Lanes a) {
+  constexpr int mode = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  return {_mm256_round_ps(a.lo, mode), _mm256_round_ps(a.hi, mode)};
+}
+// a * 2^n for whole n, by the bits of the exponent.
+inline __m256 scale_by_power(__m256 a, __m256 n) {
+  const __m256i shift = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), shift));
+}
+inline Lanes scale_by_power(Lanes a, Lanes n) { return {scale_by_power(a.lo, n.lo), scale_by_power(a.hi, n.hi)}; }
+// Lane i of a where i < count, else of b.
+inline Lanes first_lanes(Lanes a, Lanes b, int count) {
+  const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  const __m256 lo = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(count), index));
+  const __m256 hi = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(count - 8), index));
+  return {_mm256_blendv_ps(b.lo, a.lo, lo), _mm256_blendv_ps(b.hi, a.hi, hi)};
+}
+inline Lanes from_int32(const int32_t* p) {
+  const __m256i* v = reinterpret_cast<const __m256i*>(p);
+  return {_mm256_cvtepi32_ps(_mm256_loadu_si256(v)), _mm256_cvtepi32_ps(_mm256_loadu_si256(v + 1))};
+}
+inline __m256 low_half(Lanes a) { return a.lo; }
+inline __m256 high_half(Lanes a) { return a.hi; }
+// One line of 16 pairs of bfloat16: the first (second) of each pair.
+inline Lanes even_bf16(const void* p) {
+  const __m256i* v = static_cast<const __m256i*>(p);
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256(v), 16)),
+          _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256(v + 1), 16))};
+}
+inline Lanes odd_bf16(const void* p) {
+  const __m256i* v = static_cast<const __m256i*>(p);
+  const __m256i high = _mm256_set1_epi32(int(0xffff0000));
+  return {_mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(v), high)),
+          _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(v + 1), high))};
+}
+inline __m256 widen_bf16(const uint16_t* p) {
+  const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+}
+inline Lanes load_bf16(const uint16_t* p) { return {widen_bf16(p), widen_bf16(p + 8)}; }
+inline Lanes load_f16(const uint16_t* p) {
+  const __m128i* v = reinterpret_cast<const __m128i*>(p);
+  return {_mm256_cvtph_ps(_mm_loadu_si128(v)), _mm256_cvtph_ps(_mm_loadu_si128(v + 1))};
+}
+
+#endif
+
+inline Lanes zero() { return all(0.0f); }
+
+inline float sum(Lanes a) {
+  const __m256 eight = _mm256_add_ps(low_half(a), high_half(a));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+inline float largest(Lanes a) {
+  const __m256 eight = _mm256_max_ps(low_half(a), high_half(a));
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+// Rounds to bfloat16, ties to even.
+inline uint16_t to_bf16(float x) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  return uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+// 2^x for x <= 127, exactly 1 at 0; below -126 it stays at 2^-126. Relative error under 2e-7: a polynomial in
+// the fraction x - round(x), whose coefficients are those of the Taylor series of 2^f.
+inline Lanes exp2(Lanes x) {
+  x = larger(x, all(-126.0f));
+  const Lanes whole = nearest(x);
+  const Lanes f = x - whole;
+  Lanes p = all(1.5252733804059840e-5f);
+  p = multiply_add(p, f, all(1.5403530393381610e-4f));
+  p = multiply_add(p, f, all(1.3333558146428443e-3f));
+  p = multiply_add(p, f, all(9.6181291076284772e-3f));
+  p = multiply_add(p, f, all(5.5504108664821580e-2f));
+  p = multiply_add(p, f, all(2.4022650695910071e-1f));
+  p = multiply_add(p, f, all(6.9314718055994531e-1f));
+  p = multiply_add(p, f, all(1.0f));
+  return scale_by_power(p, whole);
+}
+
+}  // namespace

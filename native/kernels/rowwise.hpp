@@ -1,0 +1,117 @@
+// Operations on one row at a time, for whatever instruction set this is compiled.
+#pragma once
+
+#include "kernels.hpp"
+#include "lanes.hpp"
+
+namespace {
+
+using quiver::Element;
+
+void widen(const void* row, Element from, int n, float* out) {
+  const auto* words = static_cast<const uint16_t*>(row);
+  for (int i = 0; i < n; i += kLanes) {
+    if (from == Element::kFloat32) store(out + i, load(static_cast<const float*>(row) + i));
+    else if (from == Element::kBfloat16) store(out + i, load_bf16(words + i));
+    else store(out + i, load_f16(words + i));
+  }
+}
+
+void narrow(const float* row, int n, Element to, void* out) {
+  if (to == Element::kFloat32) {
+    for (int i = 0; i < n; i += kLanes) store(static_cast<float*>(out) + i, load(row + i));
+  } else {
+    for (int i = 0; i < n; i++) static_cast<uint16_t*>(out)[i] = to_bf16(row[i]);
+  }
+}
+
+float quantize(const float* row, int n, int bias, uint8_t* out) {
+  Lanes most = zero();
+  for (int i = 0; i < n; i += kLanes) most = larger(most, magnitude(load(row + i)));
+  const float limit = largest(most);
+  const float inverse = limit > 0 ? 127.0f / limit : 0.0f;
+  for (int i = 0; i < n; i += kLanes) {
+    float rounded[kLanes];
+    store(rounded, nearest(load(row + i) * all(inverse)));
+    for (int j = 0; j < kLanes; j++) out[i + j] = uint8_t(int(rounded[j]) + bias);
+  }
+  return limit / 127.0f;
+}
+
+void rms_norm(const float* row, const float* weight, int n, int count, float eps, float* out) {
+  Lanes squares = zero();
+  for (int i = 0; i < n; i += kLanes) {
+    const Lanes x = load(row + i);
+    squares = multiply_add(x, x, squares);
+  }
+  const Lanes factor = all(1.0f / __builtin_sqrtf(sum(squares) / float(count) + eps));
+  for (int i = 0; i < n; i += kLanes) store(out + i, load(row + i) * factor * load(weight + i));
+}
+
+void rotate(float* head, const float* cosine, const float* sine, int half, float scale) {
+  const Lanes factor = all(scale);
+  for (int i = 0; i < half; i += kLanes) {
+    const Lanes c = load(cosine + i), s = load(sine + i);
+    const Lanes first = load(head + i), second = load(head + half + i);
+    store(head + i, (first * c - second * s) * factor);
+    store(head + half + i, (second * c + first * s) * factor);
+  }
+}
+
+void add(float* row, const float* other, int n) {
+  for (int i = 0; i < n; i += kLanes) store(row + i, load(row + i) + load(other + i));
+}
+
+void silu_multiply(const float* gate_up, int n, float* out) {
+  const Lanes one = all(1.0f);
+  for (int i = 0; i < n; i += kLanes) {
+    const Lanes gate = load(gate_up + 2 * i), up = load(gate_up + 2 * i + kLanes);
+    const Lanes power = smaller(gate * all(-1.44269504088896341f), all(126.0f));
+    store(out + i, gate / (one + exp2(power)) * up);
+  }
+}
+
+void dequantize(float* row, int n, float row_scale, const float* scale, const int32_t* correction) {
+  const Lanes factor = all(row_scale);
+  for (int i = 0; i < n; i += kLanes) {
+    int32_t corrected[kLanes];
+    __builtin_memcpy(corrected, row + i, sizeof corrected);
+    if (correction != nullptr)
+      for (int j = 0; j < kLanes; j++) corrected[j] -= correction[i + j];
+    store(row + i, from_int32(corrected) * factor * load(scale + i));
+  }
+}
+
+void scale_row(float* row, int n, float factor) {
+  const Lanes f = all(factor);
+  for (int i = 0; i < n; i += kLanes) store(row + i, load(row + i) * f);
+}
+
+void softmax(float* scores, int n, int visible, quiver::SoftmaxState& state, float* output, int width) {
+  const Lanes hidden = all(-__builtin_inff());
+  Lanes most = hidden;
+  for (int i = 0; i < n; i += kLanes) {
+    const Lanes score = first_lanes(load(scores + i), hidden, visible - i);
+    store(scores + i, score);
+    most = larger(most, score);
+  }
+  const float before = state.largest;
+  const float now = largest(most) > before ? largest(most) : before;
+  const Lanes shift = all(now);
+  Lanes total = zero();
+  for (int i = 0; i < n; i += kLanes) {
+    const Lanes weight = first_lanes(exp2(load(scores + i) - shift), zero(), visible - i);
+    store(scores + i, weight);
+    total = total + weight;
+  }
+  if (now > before) {
+    float shrink[kLanes];
+    store(shrink, exp2(all(before - now)));
+    state.sum *= shrink[0];
+    scale_row(output, width, shrink[0]);
+    state.largest = now;
+  }
+  state.sum += sum(total);
+}
+
+}  // namespace

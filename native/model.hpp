@@ -1,0 +1,139 @@
+// A Qwen3 network over packed sequences: shapes, weights, kept prefixes, and the forward pass.
+//
+// Letters: T rows (tokens) of a batch, E hidden size, H query heads, G key/value heads, D channels of a head,
+// each half of it filled up to a multiple of 16, F intermediate size.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "arena.hpp"
+#include "layout.hpp"
+
+namespace quiver {
+
+struct Shape {
+  int layers, hidden, inner, query_heads, key_value_heads, head_dim, vocabulary;
+  float eps;
+
+  int half() const { return round_up(head_dim / 2, kPanel); }
+  int channels() const { return 2 * half(); }
+  int group() const { return query_heads / key_value_heads; }
+  int padded_hidden() const { return round_up(hidden, kInputMultiple); }
+  int padded_inner() const { return round_up(inner, kInputMultiple); }
+  int query_width() const { return query_heads * channels(); }
+  int attended_width() const { return round_up(query_width(), kInputMultiple); }
+};
+
+// Norms are filled up with zeros: hidden norms to padded_hidden(), head norms to channels().
+struct LayerWeights {
+  Matrix qkv, out, gate_up, down;
+  const float *input_norm, *query_norm, *key_norm, *feed_forward_norm;
+};
+
+struct Weights {
+  const std::byte* embedding;
+  Element embedding_element;
+  std::vector<LayerWeights> layers;
+  const float* final_norm;
+  std::span<const float> frequencies;  // [D / 2] radians a position
+  float rotation_scale;
+};
+
+// One unit of keys and values of all heads, in every layer.
+struct UnitRef {
+  std::byte* base;
+  size_t layer_stride;
+  std::byte* at(int layer) const { return base + size_t(layer) * layer_stride; }
+};
+
+// Kept keys and values of a sequence that others continue. Units before its own belong to its parents.
+struct Prefix {
+  int length;
+  std::vector<UnitRef> units;
+  std::shared_ptr<const Prefix> parent;
+  std::unique_ptr<std::byte[]> memory;
+};
+using PrefixHandle = std::shared_ptr<const Prefix>;
+
+struct Batch {
+  std::span<const int32_t> token_ids;      // [T]
+  std::span<const int64_t> boundaries;     // [N + 1]
+  std::span<const PrefixHandle> prefixes;  // [N], null for none
+};
+
+class Model {
+ public:
+  Model(Shape shape, Weights weights, Element precision, const Kernels& kernels, int threads);
+
+  // Rows of the batch behind the final norm: out [rows, E].
+  void run(const Batch& batch, std::span<const int64_t> rows, float* out);
+
+  // Runs the sequences and keeps their keys and values.
+  std::vector<PrefixHandle> keep(const Batch& batch);
+
+  UnitLayout unit_layout() const { return {shape_.channels(), attention_element_}; }
+
+ private:
+  // Rows ready for a product; `scales` undo the rounding to int8.
+  struct Rows {
+    const std::byte* data;
+    size_t stride;
+    int count;
+    const float* scales;
+  };
+  struct Sequence {
+    int first_row, length, start;  // start: positions in its prefix
+    int first_unit, unit_count, shared_units;
+    const UnitRef* partial;  // its prefix's last unit, if that is not full
+  };
+  // Queries first .. last of one sequence that see the same last block of keys.
+  struct AttentionTask {
+    int first, last, sequence;
+  };
+  struct Buffers {
+    float* hidden;
+    std::byte *queries, *units, *rows, *inner, *rounded;
+    float* scales;
+    size_t hidden_stride, query_stride, row_stride, inner_stride, rounded_stride;  // hidden in floats, else bytes
+    std::vector<std::byte*> thread;
+  };
+
+  void prepare(const Batch& batch, std::span<const std::shared_ptr<Prefix>> kept);
+  void lay_out_buffers(int rows, int units);
+  void extend_rotations(int positions);
+  void embed(std::span<const int32_t> token_ids);
+  void forward(std::span<const int32_t> wanted, bool keeps);
+  void copy_partial_units(int layer);
+  void project(int layer, int first_head, int heads, std::span<const int32_t> rows, int first_query);
+  void finish_head(int layer, int row, int query, int head, float* values);
+  void attend(int layer, std::span<const int32_t> rows);
+  void attend_head(int layer, const AttentionTask& task, std::span<const int32_t> rows, int head, int thread);
+  void add_attended(const LayerWeights& layer, int first, int count);
+  void feed_forward(const LayerWeights& layer, int first, int count);
+  Rows normed(const float* norm, std::span<const int32_t> rows);
+  Rows rounded(const std::byte* data, size_t stride, int width, int count);
+  void add_to_hidden(const Matrix& matrix, const Rows& rows, int first);
+  template <class Epilogue>
+  void multiply(const Matrix& matrix, int first_panel, int panels, int align, const Rows& rows, Epilogue&& epilogue);
+
+  float* hidden(int row) const { return buffers_.hidden + size_t(row) * buffers_.hidden_stride; }
+  size_t unit_bytes() const { return unit_layout().head_bytes() * shape_.key_value_heads; }
+
+  Shape shape_;
+  Weights weights_;
+  Element precision_, row_element_, attention_element_;
+  const Kernels& kernels_;
+  int threads_;
+  Arena arena_;
+  Buffers buffers_;
+  std::vector<Sequence> sequences_;
+  std::vector<UnitRef> units_;
+  std::vector<int32_t> position_, sequence_of_, identity_;
+  std::vector<AttentionTask> tasks_;
+  std::vector<float> cosine_, sine_;
+  int rotations_ = 0;
+};
+
+}  // namespace quiver

@@ -1,0 +1,99 @@
+"""The native engine: Qwen3's forward pass in C++ for x86-64 processors, without PyTorch.
+
+A sequence's result has the same bits whatever runs beside it: every number comes from one chain of operations
+whose order depends on nothing but its own row (see ``docs/engine.md``).
+"""
+
+import dataclasses
+import os
+
+import numpy as np
+import numpy.typing as npt
+
+from quiver import _native
+from quiver.engine.base import Batch, Floats, Prefix
+from quiver.engine.native_weights import ELEMENTS, PRECISIONS, Packer
+from quiver.engine.rotary import inverse_frequencies, rotation_scale
+from quiver.engine.stored import map_bytes, read_head
+from quiver.errors import CheckpointError
+from quiver.models.checkpoint import Checkpoint
+
+TOKEN_BUDGET = 4096
+
+PREFIX_BYTES = 256 << 20
+"""Memory for kept keys and values."""
+
+
+class NativeEngine:
+    """Runs a checkpoint; an Engine. Threads may share it and take turns."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        dtype: str,
+        *,
+        token_budget: int | None = None,
+        answer_ids: tuple[int, int] | None = None,
+    ) -> None:
+        precision = _best_precision(checkpoint) if dtype == "auto" else dtype
+        instruction_set, threads = _native.best_instruction_set(), count_threads()
+        self.precision = "bfloat16+float32" if precision == "bfloat16" else precision
+        self.token_budget = TOKEN_BUDGET if token_budget is None else token_budget
+        self._config = config = checkpoint.config
+        self.prefix_budget = max(1, PREFIX_BYTES // config.key_value_bytes_per_token(4))
+        packer = Packer(checkpoint, instruction_set, precision, threads)
+        embedding = checkpoint.tensors["embed_tokens.weight"]
+        hidden = np.arange(-(-config.hidden_size // 64) * 64, dtype=np.int32)
+        hidden[config.hidden_size :] = -1
+        self._model = _native.Model(
+            instruction_set,
+            threads,
+            PRECISIONS[precision],
+            dataclasses.asdict(config),
+            map_bytes(embedding),
+            ELEMENTS[embedding.dtype],
+            [packer.layer(index) for index in range(config.layers)],
+            packer.norm("norm.weight", hidden),
+            inverse_frequencies(config),
+            rotation_scale(config.rope),
+        )
+        self._head = read_head(checkpoint, answer_ids)
+
+    def keep(self, batch: Batch) -> list[Prefix]:
+        """Run the sequences and keep their keys and values."""
+        self._check(batch)
+        return list(self._model.keep(batch.token_ids, batch.boundaries, batch.prefixes))
+
+    def run(self, batch: Batch, rows: npt.NDArray[np.int64]) -> Floats:
+        """Run the sequences: rows after the final norm, or their logits of "no" and "yes"."""
+        self._check(batch)
+        out = np.empty((len(rows), self._config.hidden_size), np.float32)
+        self._model.run(batch.token_ids, batch.boundaries, batch.prefixes, rows, out)
+        if self._head is None:
+            return out
+        return np.stack([(out * answer).sum(axis=1) for answer in self._head], axis=1)
+
+    def _check(self, batch: Batch) -> None:
+        highest = int(batch.token_ids.max())
+        if highest >= self._config.vocabulary or int(batch.token_ids.min()) < 0:
+            raise CheckpointError(
+                f"token {highest} lies outside the model's vocabulary of {self._config.vocabulary}: "
+                "tokenizer.json belongs to another model, or a special token was parsed that this model does "
+                "not know"
+            )
+
+
+def _best_precision(checkpoint: Checkpoint) -> str:
+    """What runs fast without AVX-512 or AMX: weights as they are stored, arithmetic in float32."""
+    stored = {
+        checkpoint.tensors[f"layers.{i}.mlp.down_proj.weight"].dtype for i in range(checkpoint.config.layers)
+    }
+    return "bfloat16" if stored == {"BF16"} else "float32"
+
+
+def count_threads() -> int:
+    """OMP_NUM_THREADS, else the cores that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    return len(os.sched_getaffinity(0))

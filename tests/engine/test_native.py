@@ -1,0 +1,193 @@
+"""The native engine: transformers' rows, and the same bits in any company."""
+
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import Qwen3ForCausalLM, Qwen3Model
+
+from quiver.engine.base import Batch, Floats
+from quiver.engine.execute import plan_and_run
+from quiver.engine.open import Backend, open_engine
+from quiver.errors import CheckpointError, DeviceError, InputError
+from quiver.models.checkpoint import open_checkpoint
+from quiver.text.tokenizer import TokenIds
+from tests.checkpoints import write_checkpoint
+
+native = pytest.importorskip("quiver.engine.native", reason="no extension for this processor")
+NativeEngine = native.NativeEngine
+
+LENGTHS = (1, 2, 3, 3, 31, 32, 33, 64, 65, 127, 128, 129, 300)
+
+
+def random_sequences(lengths: tuple[int, ...] = LENGTHS, seed: int = 0) -> list[TokenIds]:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 300, length).astype(np.int32) for length in lengths]
+
+
+def rows_of(folder: Path, sequences: list[TokenIds], dtype: str = "float32") -> Floats:
+    return plan_and_run(NativeEngine(open_checkpoint(folder), dtype), sequences)[0]
+
+
+def reference_rows(folder: Path, sequences: list[TokenIds]) -> Floats:
+    model = Qwen3Model.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.no_grad():
+        rows = [model(torch.tensor(s[None].astype(np.int64))).last_hidden_state[0, -1] for s in sequences]
+    return torch.stack(rows).numpy()
+
+
+def cosines(first: Floats, second: Floats) -> Floats:
+    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    result: Floats = (first * second).sum(axis=1) / lengths
+    return result
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 32},
+        {"num_attention_heads": 6, "num_key_value_heads": 1, "head_dim": 8},
+        {"hidden_size": 48, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 24},
+        {"hidden_size": 40, "intermediate_size": 72, "head_dim": 128},
+        {"num_hidden_layers": 1},
+        {"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 2.0}},
+    ],
+)
+def test_rows_are_transformers_rows(tmp_path: Path, shape: dict[str, Any]) -> None:
+    folder = write_checkpoint(tmp_path / "model", **shape)
+    sequences = random_sequences()
+    np.testing.assert_allclose(rows_of(folder, sequences), reference_rows(folder, sequences), atol=2e-5)
+
+
+@pytest.mark.parametrize("stored", [torch.float32, torch.float16, torch.bfloat16])
+def test_weights_of_every_stored_type_are_read(tmp_path: Path, stored: torch.dtype) -> None:
+    folder = write_checkpoint(tmp_path / "model", dtype=stored)
+    sequences = random_sequences()
+    np.testing.assert_allclose(rows_of(folder, sequences), reference_rows(folder, sequences), atol=2e-5)
+
+
+@pytest.mark.parametrize(("dtype", "least"), [("bfloat16", 0.9995), ("int8", 0.995)])
+def test_narrow_precisions_stay_close_on_the_built_in_model(dtype: str, least: float) -> None:
+    sequences = random_sequences()
+    checkpoint = open_checkpoint(None, "embedder")
+    wide, narrow = (plan_and_run(NativeEngine(checkpoint, d), sequences)[0] for d in ("float32", dtype))
+    assert cosines(wide, narrow).min() >= least
+
+
+def test_logits_are_those_of_the_whole_vocabulary(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "model", "reranker", tied=False)
+    sequences = random_sequences()
+    logits, _ = plan_and_run(NativeEngine(open_checkpoint(folder), "float32", answer_ids=(11, 7)), sequences)
+    model = Qwen3ForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.no_grad():
+        expected = [model(torch.tensor(s[None].astype(np.int64))).logits[0, -1, [11, 7]] for s in sequences]
+    np.testing.assert_allclose(logits, torch.stack(expected).numpy(), atol=2e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    tails=st.lists(st.integers(1, 150), min_size=1, max_size=8),
+    prefix=st.integers(0, 140),
+    budget=st.integers(1, 600),
+    dtype=st.sampled_from(["float32", "bfloat16", "int8"]),
+    seed=st.integers(0, 9),
+)
+def test_a_text_gives_the_same_bits_in_any_company(
+    tails: list[int], prefix: int, budget: int, dtype: str, seed: int
+) -> None:
+    """Alone, in any batch, behind a shared prefix or not, under any token budget."""
+    (shared,) = random_sequences((prefix,), seed)
+    sequences = [np.concatenate([shared, tail]) for tail in random_sequences(tuple(tails), seed + 1)]
+    engine = NativeEngine(open_checkpoint(None, "embedder"), dtype, token_budget=budget)
+    together, _ = plan_and_run(engine, sequences)
+    for sequence, row in zip(sequences, together, strict=True):
+        alone, _ = plan_and_run(engine, [sequence])
+        np.testing.assert_array_equal(alone[0], row)
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    sequences, rows = random_sequences(), []
+    for threads in (1, 2, 5):
+        monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+        rows.append(plan_and_run(NativeEngine(open_checkpoint(None, "embedder"), "float32"), sequences)[0])
+    np.testing.assert_array_equal(rows[0], rows[1])
+    np.testing.assert_array_equal(rows[0], rows[2])
+
+
+def test_wanted_rows_may_come_in_any_order_and_twice(embedder_folder: Path) -> None:
+    sequences = random_sequences((5, 40))
+    batch = Batch(np.concatenate(sequences), np.array([0, 5, 45]), [None, None])
+    engine = NativeEngine(open_checkpoint(embedder_folder), "float32")
+    rows = engine.run(batch, np.array([44, 0, 44, 4]))
+    expected = reference_rows(embedder_folder, [sequences[1], sequences[0][:1], sequences[1], sequences[0]])
+    np.testing.assert_allclose(rows, expected, atol=2e-5)
+
+
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    engine = NativeEngine(open_checkpoint(None, "embedder"), "float32")
+    sequences = random_sequences((200, 100))
+    before, _ = plan_and_run(engine, sequences)
+    _CHILD[:] = [engine, sequences]
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        in_child = pool.apply(_run_in_child)
+    np.testing.assert_array_equal(in_child, before)
+
+
+_CHILD: list[Any] = []
+
+
+def _run_in_child() -> Floats:
+    engine, sequences = _CHILD
+    return plan_and_run(engine, sequences)[0]
+
+
+def test_the_built_in_models_run_without_torch() -> None:
+    code = (
+        "import sys; from quiver import Embedder, Reranker; Embedder().encode_query('a');"
+        "Reranker().predict([('a', 'b')]); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({"device": "cuda"}, "not on cuda"), ({"dtype": "float16"}, "no float16")],
+)
+def test_what_it_cannot_do_is_said(embedder_folder: Path, options: dict[str, str], reason: str) -> None:
+    given: dict[str, Any] = {"device": None, "dtype": "auto"} | options
+    with pytest.raises(DeviceError, match=reason):
+        open_engine(open_checkpoint(embedder_folder), backend="native", token_budget=None, **given)
+
+
+@pytest.mark.parametrize(("backend", "name"), [("auto", "NativeEngine"), ("torch", "TorchEngine")])
+def test_it_is_the_default(embedder_folder: Path, backend: Backend, name: str) -> None:
+    checkpoint = open_checkpoint(embedder_folder)
+    engine = open_engine(checkpoint, backend=backend, device=None, dtype="auto", token_budget=None)
+    assert type(engine).__name__ == name
+
+
+def test_an_unknown_backend_is_refused(embedder_folder: Path) -> None:
+    checkpoint = open_checkpoint(embedder_folder)
+    unknown: Any = "onnx"
+    with pytest.raises(InputError, match="onnx"):
+        open_engine(checkpoint, backend=unknown, device=None, dtype="auto", token_budget=None)
+
+
+def test_a_token_outside_the_vocabulary_is_refused(embedder_folder: Path) -> None:
+    engine = NativeEngine(open_checkpoint(embedder_folder), "float32")
+    with pytest.raises(CheckpointError, match="vocabulary"):
+        plan_and_run(engine, [np.array([10**6], dtype=np.int32)])
+
+
+def test_heads_wider_than_a_task_go_to_torch(tmp_path: Path) -> None:
+    checkpoint = open_checkpoint(write_checkpoint(tmp_path / "model", head_dim=1024))
+    engine = open_engine(checkpoint, device="cpu", dtype="auto", token_budget=None)
+    assert type(engine).__name__ == "TorchEngine"
