@@ -60,7 +60,7 @@ def test_the_prompt_is_passed_on(
         ["--as", "document", "--instruction", "i"],
         ["--dim", "0"],
         ["--max-length", "0"],
-        ["--dtype", "int8"],
+        ["--dtype", "int4"],
         ["--format", "csv"],
         ["--format", "table", "--output", "x"],
         ["--output", "x.txt"],

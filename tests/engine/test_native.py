@@ -167,6 +167,17 @@ def test_what_it_cannot_do_is_said(embedder_folder: Path, options: dict[str, str
         open_engine(open_checkpoint(embedder_folder), backend="native", token_budget=None, **given)
 
 
+def test_where_torch_is_absent_the_extra_is_named(
+    embedder_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith("quiver.engine.torch")]:
+        monkeypatch.delitem(sys.modules, name)
+    checkpoint = open_checkpoint(embedder_folder)
+    with pytest.raises(DeviceError, match=r"float16.*quiver-embed\[torch\]"):
+        open_engine(checkpoint, device=None, dtype="float16", token_budget=None)
+
+
 @pytest.mark.parametrize(("backend", "name"), [("auto", "NativeEngine"), ("torch", "TorchEngine")])
 def test_it_is_the_default(embedder_folder: Path, backend: Backend, name: str) -> None:
     checkpoint = open_checkpoint(embedder_folder)

@@ -39,9 +39,23 @@ def open_engine(
         from quiver.engine.native import NativeEngine
 
         return NativeEngine(checkpoint, dtype, token_budget=token_budget, answer_ids=answer_ids)
-    from quiver.engine.torch import TorchEngine
-    from quiver.engine.torch_device import resolve_precision
+    return _open_torch(checkpoint, device, dtype, token_budget, answer_ids, obstacle)
 
+
+def _open_torch(
+    checkpoint: Checkpoint,
+    device: str | None,
+    dtype: str,
+    token_budget: int | None,
+    answer_ids: tuple[int, int] | None,
+    obstacle: str | None,
+) -> Engine:
+    try:
+        from quiver.engine.torch import TorchEngine
+        from quiver.engine.torch_device import resolve_precision
+    except ModuleNotFoundError as error:
+        reason = f"the native engine cannot run ({obstacle}), and " if obstacle else ""
+        raise DeviceError(f"{reason}PyTorch is absent: pip install 'quiver-embed[torch]'") from error
     precision = resolve_precision(device, dtype)
     return TorchEngine(checkpoint, precision, token_budget=token_budget, answer_ids=answer_ids)
 
