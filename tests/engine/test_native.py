@@ -131,6 +131,7 @@ def test_wanted_rows_may_come_in_any_order_and_twice(embedder_folder: Path) -> N
     np.testing.assert_allclose(rows, expected, atol=2e-5)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_has_threads_of_its_own() -> None:
     engine = NativeEngine(open_checkpoint(None, "embedder"), "float32")
     sequences = random_sequences((200, 100))
