@@ -10,14 +10,8 @@
 #include "threads.hpp"
 
 namespace quiver {
-namespace {
 
-constexpr int kKeyBlock = 128;
-constexpr int kQueryBlock = 64;
-
-}  // namespace
-
-void Model::attend(int layer, std::span<const int32_t> rows) {
+void Model::plan_attention(std::span<const int32_t> rows) {
   tasks_.clear();
   for (int first = 0; first < int(rows.size());) {
     const int sequence = sequence_of_[rows[first]], block = position_[rows[first]] / kQueryBlock;
@@ -28,6 +22,9 @@ void Model::attend(int layer, std::span<const int32_t> rows) {
     tasks_.push_back({first, last, sequence});
     first = last;
   }
+}
+
+void Model::attend(int layer, std::span<const int32_t> rows) {
   const int heads = shape_.key_value_heads, count = int(tasks_.size());
   // The last tasks of a text see the most keys: they go first, so that no thread ends long after the others.
   Threads::run(count * heads, threads_, [&](int task, int thread) {
@@ -58,7 +55,7 @@ void Model::attend_head(int layer, const AttentionTask& task, std::span<const in
   }
   std::fill_n(output, size_t(count) * channels, 0.0f);
 
-  const auto product = narrow ? kernels_.multiply_bf16 : kernels_.multiply_f32;
+  const auto product = kernels_.product_of(attention_element_);
   const int last_position = position_[rows[task.last - 1]];
   const int units = last_position / kUnit + 1, per_block = kKeyBlock / kUnit;
   for (int first = 0; first < units; first += per_block) {

@@ -28,7 +28,8 @@ T* as(std::byte* p) {
 }  // namespace
 
 Model::Model(Shape shape, Weights weights, Element precision, const Kernels& kernels, int threads)
-    : shape_(shape), weights_(std::move(weights)), precision_(precision), kernels_(kernels), threads_(threads) {
+    : shape_(shape), weights_(std::move(weights)), kernels_(kernels), threads_(threads),
+      query_scale_(float(1.4426950408889634 / std::sqrt(double(shape.head_dim)))) {
   attention_element_ =
       precision != Element::kFloat32 && kernels.bf16_rows ? Element::kBfloat16 : Element::kFloat32;
   row_element_ = precision == Element::kInt8 ? Element::kInt8 : attention_element_;
@@ -53,7 +54,7 @@ void Model::run(const Batch& batch, std::span<const int64_t> rows, float* out) {
 
 std::vector<PrefixHandle> Model::keep(const Batch& batch) {
   const auto lock = Threads::claim(threads_);
-  std::vector<std::shared_ptr<Prefix>> kept;
+  std::vector<PrefixHandle> kept;
   for (size_t i = 0; i + 1 < batch.boundaries.size(); i++) {
     auto prefix = std::make_shared<Prefix>();
     const auto& parent = batch.prefixes[i];
@@ -71,10 +72,10 @@ std::vector<PrefixHandle> Model::keep(const Batch& batch) {
   }
   prepare(batch, kept);
   forward({}, true);
-  return {kept.begin(), kept.end()};
+  return kept;
 }
 
-void Model::prepare(const Batch& batch, std::span<const std::shared_ptr<Prefix>> kept) {
+void Model::prepare(const Batch& batch, std::span<const PrefixHandle> kept) {
   const int rows = int(batch.token_ids.size());
   sequences_.clear();
   units_.clear();
@@ -124,8 +125,8 @@ void Model::lay_out_buffers(int rows, int units) {
   b.inner_stride = padded_stride(shape_.padded_inner(), attention_element_);
   b.rounded_stride = padded_stride(width, Element::kInt8);
   const size_t product = size_t(kernels_.row_block + kPanel) * kMostPanels * kPanel * sizeof(float);
-  const size_t queries = size_t(64 * shape_.group() + kPanel);
-  const size_t attention = queries * (2 * shape_.channels() + 2 * 128 + 2) * sizeof(float);
+  const size_t queries = size_t(kQueryBlock * shape_.group() + kPanel);
+  const size_t attention = queries * (2 * shape_.channels() + 2 * kKeyBlock + 2) * sizeof(float);
   const size_t row = (width + kPanel) * sizeof(float);
   arena_.lay_out([&](auto take) {
     b.hidden = as<float>(take(all * b.hidden_stride * sizeof(float)));
@@ -133,7 +134,7 @@ void Model::lay_out_buffers(int rows, int units) {
     b.units = take(units * unit_bytes());
     b.rows = take(block * b.row_stride);
     b.inner = take(block * b.inner_stride);
-    b.rounded = precision_ == Element::kInt8 ? take(block * b.rounded_stride) : nullptr;
+    b.rounded = row_element_ == Element::kInt8 ? take(block * b.rounded_stride) : nullptr;
     b.scales = as<float>(take(block * sizeof(float)));
     b.thread.resize(threads_);
     for (auto& scratch : b.thread) scratch = take(std::max({product, attention, row}));
@@ -171,9 +172,10 @@ void Model::embed(std::span<const int32_t> token_ids) {
 
 void Model::forward(std::span<const int32_t> wanted, bool keeps) {
   const int count = int(position_.size()), heads = shape_.query_heads, pairs = 2 * shape_.key_value_heads;
+  const auto all = std::span<const int32_t>(identity_).first(count);
+  plan_attention(all);
   for (int layer = 0; layer < shape_.layers; layer++) {
     const bool is_last = layer == shape_.layers - 1;
-    const auto all = std::span<const int32_t>(identity_).first(count);
     copy_partial_units(layer);
     for (int first = 0; first < count; first += kBlockRows) {
       const auto block = all.subspan(first, std::min(kBlockRows, count - first));
@@ -183,6 +185,7 @@ void Model::forward(std::span<const int32_t> wanted, bool keeps) {
     if (is_last && keeps) return;
     const auto rows = is_last ? wanted : all;
     const int kept = int(rows.size());
+    if (is_last) plan_attention(rows);
     for (int first = 0; is_last && first < kept; first += kBlockRows)
       project(layer, 0, heads, rows.subspan(first, std::min(kBlockRows, kept - first)), first);
     attend(layer, rows);
@@ -197,6 +200,8 @@ void Model::forward(std::span<const int32_t> wanted, bool keeps) {
 }
 
 void Model::copy_partial_units(int layer) {
+  const auto continues = [](const Sequence& s) { return s.partial != nullptr; };
+  if (std::none_of(sequences_.begin(), sequences_.end(), continues)) return;
   Threads::run(int(sequences_.size()), threads_, [&](int i, int) {
     const Sequence& s = sequences_[i];
     if (s.partial != nullptr)
@@ -216,9 +221,7 @@ void Model::multiply(const Matrix& matrix, int first_panel, int panels, int alig
   const int chunks = (panels + chunk - 1) / chunk;
   const int lines = int(kBlockBytes / kLine);
   const size_t line_bytes = inputs_per_line(matrix.element) * element_size(row_element_);
-  const auto product = matrix.element == Element::kFloat32    ? kernels_.multiply_f32
-                       : matrix.element == Element::kBfloat16 ? kernels_.multiply_bf16
-                                                              : kernels_.multiply_int8;
+  const auto product = kernels_.product_of(matrix.element);
   Threads::run(chunks * row_blocks, threads_, [&](int task, int thread) {
     const int row = task % row_blocks * kernels_.row_block, panel = task / row_blocks * chunk;
     const int row_count = std::min(kernels_.row_block, rows.count - row), width = std::min(chunk, panels - panel);
@@ -296,11 +299,9 @@ void Model::finish_head(int layer, int row, int query, int head, float* values) 
   const bool is_value = head >= shape_.query_heads + shape_.key_value_heads;
   if (!is_value) {
     const float* norm = is_query ? weights.query_norm : weights.key_norm;
-    // Queries carry the softmax's scale and its change to base 2.
-    const float scale = is_query ? float(1.4426950408889634 / std::sqrt(double(shape_.head_dim))) : 1.0f;
     kernels_.rms_norm(values, norm, channels, shape_.head_dim, shape_.eps, values);
     kernels_.rotate(values, cosine_.data() + size_t(position) * half, sine_.data() + size_t(position) * half, half,
-                    scale);
+                    is_query ? query_scale_ : 1.0f);
   }
   if (is_query) {
     std::byte* place = buffers_.queries + query * buffers_.query_stride;

@@ -14,7 +14,7 @@
 namespace quiver {
 
 struct Shape {
-  int layers, hidden, inner, query_heads, key_value_heads, head_dim, vocabulary;
+  int layers, hidden, inner, query_heads, key_value_heads, head_dim;
   float eps;
 
   int half() const { return round_up(head_dim / 2, kPanel); }
@@ -52,10 +52,10 @@ struct UnitRef {
 struct Prefix {
   int length;
   std::vector<UnitRef> units;
-  std::shared_ptr<const Prefix> parent;
+  std::shared_ptr<Prefix> parent;
   std::unique_ptr<std::byte[]> memory;
 };
-using PrefixHandle = std::shared_ptr<const Prefix>;
+using PrefixHandle = std::shared_ptr<Prefix>;
 
 struct Batch {
   std::span<const int32_t> token_ids;      // [T]
@@ -100,7 +100,7 @@ class Model {
     std::vector<std::byte*> thread;
   };
 
-  void prepare(const Batch& batch, std::span<const std::shared_ptr<Prefix>> kept);
+  void prepare(const Batch& batch, std::span<const PrefixHandle> kept);
   void lay_out_buffers(int rows, int units);
   void extend_rotations(int positions);
   void embed(std::span<const int32_t> token_ids);
@@ -108,6 +108,7 @@ class Model {
   void copy_partial_units(int layer);
   void project(int layer, int first_head, int heads, std::span<const int32_t> rows, int first_query);
   void finish_head(int layer, int row, int query, int head, float* values);
+  void plan_attention(std::span<const int32_t> rows);
   void attend(int layer, std::span<const int32_t> rows);
   void attend_head(int layer, const AttentionTask& task, std::span<const int32_t> rows, int head, int thread);
   void add_attended(const LayerWeights& layer, int first, int count);
@@ -123,9 +124,10 @@ class Model {
 
   Shape shape_;
   Weights weights_;
-  Element precision_, row_element_, attention_element_;
+  Element row_element_, attention_element_;
   const Kernels& kernels_;
   int threads_;
+  float query_scale_;  // the softmax's scale and its change to base 2
   Arena arena_;
   Buffers buffers_;
   std::vector<Sequence> sequences_;

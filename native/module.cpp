@@ -75,7 +75,7 @@ struct LoadedModel {
   std::unique_ptr<Model> model;
 };
 
-Matrix matrix_of(const nb::handle& entry, std::vector<nb::object>& arrays) {
+Matrix matrix_of(const nb::handle& entry) {
   const auto tuple = nb::cast<nb::tuple>(entry);
   const auto panels = nb::cast<Bytes>(tuple[0]);
   const auto scale = nb::cast<Floats>(tuple[1]);
@@ -83,7 +83,6 @@ Matrix matrix_of(const nb::handle& entry, std::vector<nb::object>& arrays) {
   const int outputs = nb::cast<int>(tuple[3]), inputs = nb::cast<int>(tuple[4]);
   const auto element = Element(nb::cast<int>(tuple[5]));
   if (panels.size() != size_t(outputs) * inputs * element_size(element)) throw nb::value_error("a matrix is cut short");
-  arrays.push_back(nb::borrow(entry));
   return {bytes_of(panels), scale.data(), sums.data(), outputs, inputs, element};
 }
 
@@ -92,7 +91,7 @@ void load(LoadedModel* self, const std::string& kernels, int threads, int precis
           float rotation_scale) {
   const auto number = [&](const char* name) { return nb::cast<int>(shape[name]); };
   const Shape sizes{number("layers"),    number("hidden_size"), number("intermediate_size"), number("query_heads"),
-                    number("key_value_heads"), number("head_dim"),   number("vocabulary"),
+                    number("key_value_heads"), number("head_dim"),
                     nb::cast<float>(shape["rms_norm_eps"])};
   if (sizes.channels() > kMostChannels || threads < 1) throw nb::value_error("a head is too wide, or no thread given");
   new (self) LoadedModel;
@@ -101,36 +100,24 @@ void load(LoadedModel* self, const std::string& kernels, int threads, int precis
   for (const nb::handle item : layers) {
     const auto entry = nb::cast<nb::tuple>(item);
     const auto norm = [&](int i) { return nb::cast<Floats>(entry[i]).data(); };
-    weights.layers.push_back({matrix_of(entry[0], self->arrays), matrix_of(entry[1], self->arrays),
-                              matrix_of(entry[2], self->arrays), matrix_of(entry[3], self->arrays), norm(4), norm(5),
-                              norm(6), norm(7)});
+    weights.layers.push_back({matrix_of(entry[0]), matrix_of(entry[1]), matrix_of(entry[2]), matrix_of(entry[3]),
+                              norm(4), norm(5), norm(6), norm(7)});
     self->arrays.push_back(nb::borrow(item));
   }
   self->arrays.insert(self->arrays.end(), {embedding.cast(), final_norm.cast(), frequencies.cast()});
   self->model = std::make_unique<Model>(sizes, std::move(weights), Element(precision), kernels_named(kernels), threads);
 }
 
-std::vector<PrefixHandle> prefixes_of(const std::vector<std::shared_ptr<Prefix>>& given) {
-  return {given.begin(), given.end()};
-}
-
-void run(LoadedModel& self, Ints token_ids, Longs boundaries, const std::vector<std::shared_ptr<Prefix>>& prefixes,
+void run(LoadedModel& self, Ints token_ids, Longs boundaries, const std::vector<PrefixHandle>& prefixes,
          Longs rows, WritableRows out) {
-  const auto handles = prefixes_of(prefixes);
   nb::gil_scoped_release release;
-  self.model->run({span_of(token_ids), span_of(boundaries), handles}, span_of(rows), out.data());
+  self.model->run({span_of(token_ids), span_of(boundaries), prefixes}, span_of(rows), out.data());
 }
 
-std::vector<std::shared_ptr<Prefix>> keep(LoadedModel& self, Ints token_ids, Longs boundaries,
-                                          const std::vector<std::shared_ptr<Prefix>>& prefixes) {
-  const auto handles = prefixes_of(prefixes);
-  std::vector<std::shared_ptr<Prefix>> kept;
-  {
-    nb::gil_scoped_release release;
-    for (const auto& prefix : self.model->keep({span_of(token_ids), span_of(boundaries), handles}))
-      kept.push_back(std::const_pointer_cast<Prefix>(prefix));
-  }
-  return kept;
+std::vector<PrefixHandle> keep(LoadedModel& self, Ints token_ids, Longs boundaries,
+                               const std::vector<PrefixHandle>& prefixes) {
+  nb::gil_scoped_release release;
+  return self.model->keep({span_of(token_ids), span_of(boundaries), prefixes});
 }
 
 }  // namespace
@@ -143,6 +130,7 @@ NB_MODULE(_native, module) {
       .def("__init__", &load)
       .def("run", &run, "token_ids"_a, "boundaries"_a, "prefixes"_a, "rows"_a, "out"_a)
       .def("keep", &keep, "token_ids"_a, "boundaries"_a, "prefixes"_a);
+  module.attr("MOST_HEAD_CHANNELS") = kMostChannels;
   module.def("pack", &pack_matrix);
   module.def("best_instruction_set", &best_instruction_set);
 }

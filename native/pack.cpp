@@ -40,17 +40,13 @@ float round_to_int8(float* inputs, size_t count) {
   return scale;
 }
 
-template <class T, class Convert>
-void interleave(const std::vector<float>& rows, size_t count, int depth, T* out, Convert convert) {
+// Rows of a panel, one an output, to lines of `depth` inputs an output.
+template <class T, class Stored>
+void interleave(const std::vector<Stored>& rows, size_t count, int depth, std::byte* panel) {
+  auto* out = reinterpret_cast<T*>(panel);
   for (size_t k = 0; k < count; k += depth)
     for (int lane = 0; lane < kPanel; lane++)
-      for (int i = 0; i < depth; i++) *out++ = convert(rows[lane * count + k + i]);
-}
-
-uint16_t to_bf16(float x) {
-  uint32_t bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  return uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+      for (int i = 0; i < depth; i++) *out++ = T(rows[lane * count + k + i]);
 }
 
 }  // namespace
@@ -85,12 +81,13 @@ bool pack(const Kernels& kernels, int threads, std::span<const Source> sources, 
       }
     }
     std::byte* out = panels + panel * stride;
-    if (element == Element::kFloat32)
-      interleave(rows, count, 1, reinterpret_cast<float*>(out), [](float x) { return x; });
-    else if (element == Element::kBfloat16)
-      interleave(rows, count, 2, reinterpret_cast<uint16_t*>(out), to_bf16);
-    else
-      interleave(rows, count, 4, reinterpret_cast<int8_t*>(out), [](float x) { return int8_t(x); });
+    if (element == Element::kFloat32) interleave<float>(rows, count, 1, out);
+    else if (element == Element::kInt8) interleave<int8_t>(rows, count, 4, out);
+    else {
+      std::vector<uint16_t> narrowed(rows.size());
+      kernels.narrow(rows.data(), int(rows.size()), element, narrowed.data());
+      interleave<uint16_t>(narrowed, count, 2, out);
+    }
   });
   return finite;
 }

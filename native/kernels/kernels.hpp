@@ -39,9 +39,9 @@ struct Kernels {
   int int8_bias;   // added to int8 rows, for products that take unsigned ones
   int row_block;   // rows that a task multiplies at once
 
-  void (*multiply_f32)(const Product&);
-  void (*multiply_bf16)(const Product&);
-  void (*multiply_int8)(const Product&);
+  void (*multiply[3])(const Product&);  // by the element of the panels
+
+  auto product_of(Element panels) const { return multiply[int(panels)]; }
 
   // Lengths of rows are multiples of 16 (padded with zeros).
   void (*widen)(const void* row, Element from, int n, float* out);
@@ -64,6 +64,5 @@ struct Kernels {
 };
 
 extern const Kernels kAvx2Kernels;
-extern const Kernels kAvx512Kernels;
 
 }  // namespace quiver

@@ -4,6 +4,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+MOST_HEAD_CHANNELS: int
+
 class Prefix:
     @property
     def length(self) -> int: ...

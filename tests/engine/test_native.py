@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import Qwen3ForCausalLM, Qwen3Model
+from transformers import Qwen3ForCausalLM
 
 from quiver.engine.base import Batch, Floats
 from quiver.engine.execute import plan_and_run
@@ -20,33 +20,16 @@ from quiver.errors import CheckpointError, DeviceError, InputError
 from quiver.models.checkpoint import open_checkpoint
 from quiver.text.tokenizer import TokenIds
 from tests.checkpoints import write_checkpoint
+from tests.engine.oracle import cosines, random_sequences, reference_rows
 
-native = pytest.importorskip("quiver.engine.native", reason="no extension for this processor")
+native = pytest.importorskip("quiver.engine.native", reason="no extension here", exc_type=ImportError)
 NativeEngine = native.NativeEngine
 
 LENGTHS = (1, 2, 3, 3, 31, 32, 33, 64, 65, 127, 128, 129, 300)
 
 
-def random_sequences(lengths: tuple[int, ...] = LENGTHS, seed: int = 0) -> list[TokenIds]:
-    rng = np.random.default_rng(seed)
-    return [rng.integers(0, 300, length).astype(np.int32) for length in lengths]
-
-
 def rows_of(folder: Path, sequences: list[TokenIds], dtype: str = "float32") -> Floats:
     return plan_and_run(NativeEngine(open_checkpoint(folder), dtype), sequences)[0]
-
-
-def reference_rows(folder: Path, sequences: list[TokenIds]) -> Floats:
-    model = Qwen3Model.from_pretrained(folder, dtype=torch.float32).eval()
-    with torch.no_grad():
-        rows = [model(torch.tensor(s[None].astype(np.int64))).last_hidden_state[0, -1] for s in sequences]
-    return torch.stack(rows).numpy()
-
-
-def cosines(first: Floats, second: Floats) -> Floats:
-    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    result: Floats = (first * second).sum(axis=1) / lengths
-    return result
 
 
 @pytest.mark.parametrize(
@@ -63,20 +46,20 @@ def cosines(first: Floats, second: Floats) -> Floats:
 )
 def test_rows_are_transformers_rows(tmp_path: Path, shape: dict[str, Any]) -> None:
     folder = write_checkpoint(tmp_path / "model", **shape)
-    sequences = random_sequences()
+    sequences = random_sequences(LENGTHS)
     np.testing.assert_allclose(rows_of(folder, sequences), reference_rows(folder, sequences), atol=2e-5)
 
 
 @pytest.mark.parametrize("stored", [torch.float32, torch.float16, torch.bfloat16])
 def test_weights_of_every_stored_type_are_read(tmp_path: Path, stored: torch.dtype) -> None:
     folder = write_checkpoint(tmp_path / "model", dtype=stored)
-    sequences = random_sequences()
+    sequences = random_sequences(LENGTHS)
     np.testing.assert_allclose(rows_of(folder, sequences), reference_rows(folder, sequences), atol=2e-5)
 
 
 @pytest.mark.parametrize(("dtype", "least"), [("bfloat16", 0.9995), ("int8", 0.995)])
 def test_narrow_precisions_stay_close_on_the_built_in_model(dtype: str, least: float) -> None:
-    sequences = random_sequences()
+    sequences = random_sequences(LENGTHS)
     checkpoint = open_checkpoint(None, "embedder")
     wide, narrow = (plan_and_run(NativeEngine(checkpoint, d), sequences)[0] for d in ("float32", dtype))
     assert cosines(wide, narrow).min() >= least
@@ -84,7 +67,7 @@ def test_narrow_precisions_stay_close_on_the_built_in_model(dtype: str, least: f
 
 def test_logits_are_those_of_the_whole_vocabulary(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "model", "reranker", tied=False)
-    sequences = random_sequences()
+    sequences = random_sequences(LENGTHS)
     logits, _ = plan_and_run(NativeEngine(open_checkpoint(folder), "float32", answer_ids=(11, 7)), sequences)
     model = Qwen3ForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     with torch.no_grad():
@@ -114,7 +97,7 @@ def test_a_text_gives_the_same_bits_in_any_company(
 
 
 def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    sequences, rows = random_sequences(), []
+    sequences, rows = random_sequences(LENGTHS), []
     for threads in (1, 2, 5):
         monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
         rows.append(plan_and_run(NativeEngine(open_checkpoint(None, "embedder"), "float32"), sequences)[0])

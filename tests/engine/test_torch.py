@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from transformers import Qwen3ForCausalLM, Qwen3Model
 
-from quiver.engine.base import Batch, Floats
+from quiver.engine.base import Batch
 from quiver.engine.execute import plan_and_run
 from quiver.engine.torch import TorchEngine
 from quiver.engine.torch_device import Precision, resolve_precision
@@ -17,26 +16,14 @@ from quiver.errors import CheckpointError, DeviceError
 from quiver.models.checkpoint import open_checkpoint
 from quiver.text.tokenizer import TokenIds
 from tests.checkpoints import edit_json, write_checkpoint
+from tests.engine.oracle import cosines, random_sequences, reference_rows
 
 CPU_FLOAT32 = resolve_precision("cpu", "float32")
 LENGTHS = (1, 2, 3, 3, 3, 17, 64, 65, 300)
 
 
-def random_sequences(lengths: tuple[int, ...] = LENGTHS, seed: int = 0) -> list[TokenIds]:
-    rng = np.random.default_rng(seed)
-    return [rng.integers(0, 300, length).astype(np.int32) for length in lengths]
-
-
 def engine_of(folder: Path, precision: Precision = CPU_FLOAT32, **options: Any) -> TorchEngine:
     return TorchEngine(open_checkpoint(folder), precision, **options)
-
-
-def reference_rows(folder: Path, sequences: list[TokenIds]) -> Floats:
-    """Last hidden rows by transformers, one sequence at a time."""
-    model = Qwen3Model.from_pretrained(folder, dtype=torch.float32).eval()
-    with torch.no_grad():
-        rows = [model(torch.tensor(s[None].astype(np.int64))).last_hidden_state[0, -1] for s in sequences]
-    return torch.stack(rows).numpy()
 
 
 def pack(sequences: list[TokenIds]) -> Batch:
@@ -45,7 +32,7 @@ def pack(sequences: list[TokenIds]) -> Batch:
 
 
 def test_packed_rows_are_transformers_rows(embedder_folder: Path) -> None:
-    sequences = random_sequences()
+    sequences = random_sequences(LENGTHS)
     rows, usage = plan_and_run(engine_of(embedder_folder), sequences)
     np.testing.assert_allclose(rows, reference_rows(embedder_folder, sequences), atol=2e-5)
     assert usage.tokens_computed == sum(LENGTHS)
@@ -62,8 +49,8 @@ def test_packed_rows_are_transformers_rows(embedder_folder: Path) -> None:
 )
 def test_any_shape_of_the_architecture(tmp_path: Path, shape: dict[str, Any]) -> None:
     folder = write_checkpoint(tmp_path / "model", "embedding", **shape)
-    rows, _ = plan_and_run(engine_of(folder), random_sequences())
-    np.testing.assert_allclose(rows, reference_rows(folder, random_sequences()), atol=2e-5)
+    rows, _ = plan_and_run(engine_of(folder), random_sequences(LENGTHS))
+    np.testing.assert_allclose(rows, reference_rows(folder, random_sequences(LENGTHS)), atol=2e-5)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +63,7 @@ def test_any_shape_of_the_architecture(tmp_path: Path, shape: dict[str, Any]) ->
 )
 def test_rotary_settings_in_the_old_and_the_new_form(tmp_path: Path, rope: dict[str, Any]) -> None:
     folder = write_checkpoint(tmp_path / "model", rope_parameters=rope)
-    sequences = random_sequences()
+    sequences = random_sequences(LENGTHS)
     expected = reference_rows(folder, sequences)
     np.testing.assert_allclose(plan_and_run(engine_of(folder), sequences)[0], expected, atol=2e-5)
     scaling = {("type" if key == "rope_type" else key): v for key, v in rope.items() if key != "rope_theta"}
@@ -104,7 +91,7 @@ def test_shared_prefixes_change_nothing(embedder_folder: Path) -> None:
 
 @pytest.mark.parametrize("token_budget", [1, 16, 100, 10_000])
 def test_the_token_budget_changes_nothing(embedder_folder: Path, token_budget: int) -> None:
-    sequences = random_sequences()
+    sequences = random_sequences(LENGTHS)
     rows, _ = plan_and_run(engine_of(embedder_folder, token_budget=token_budget), sequences)
     usual, _ = plan_and_run(engine_of(embedder_folder), sequences)
     np.testing.assert_allclose(rows, usual, atol=1e-5)
@@ -112,7 +99,7 @@ def test_the_token_budget_changes_nothing(embedder_folder: Path, token_budget: i
 
 def test_a_sequence_is_alone_with_its_batch_mates(embedder_folder: Path) -> None:
     engine = engine_of(embedder_folder)
-    sequences = random_sequences()
+    sequences = random_sequences(LENGTHS)
     together, _ = plan_and_run(engine, sequences)
     backwards, _ = plan_and_run(engine, sequences[::-1])
     alone = np.concatenate([plan_and_run(engine, [sequence])[0] for sequence in sequences])
@@ -133,7 +120,7 @@ def test_any_rows_can_be_asked_for(embedder_folder: Path) -> None:
 @pytest.mark.parametrize("tied", [True, False])
 def test_the_head_gives_the_logits_of_two_tokens(tmp_path: Path, tied: bool) -> None:
     folder = write_checkpoint(tmp_path / "model", "reranker", tied=tied)
-    sequences = random_sequences()
+    sequences = random_sequences(LENGTHS)
     logits, _ = plan_and_run(engine_of(folder, answer_ids=(7, 3)), sequences)
     model = Qwen3ForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     with torch.no_grad():
@@ -141,18 +128,11 @@ def test_the_head_gives_the_logits_of_two_tokens(tmp_path: Path, tied: bool) -> 
     np.testing.assert_allclose(logits, torch.stack(whole).numpy()[:, [7, 3]], atol=5e-5)
 
 
-def cosines(first: Floats, second: Floats) -> npt.NDArray[np.float64]:
-    products = (first.astype(np.float64) * second).sum(axis=1)
-    lengths: npt.NDArray[np.float64] = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    ratios: npt.NDArray[np.float64] = products / lengths
-    return ratios
-
-
 @pytest.mark.parametrize("stored", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_file_types_and_precisions_combine(tmp_path: Path, stored: torch.dtype, dtype: str) -> None:
     folder = write_checkpoint(tmp_path / "model", dtype=stored)
-    sequences = random_sequences()
+    sequences = random_sequences(LENGTHS)
     engine = engine_of(folder, resolve_precision("cpu", dtype))
     rows, _ = plan_and_run(engine, sequences)
     assert cosines(rows, reference_rows(folder, sequences)).min() > 0.999
@@ -163,7 +143,7 @@ def test_products_in_bfloat16_stay_close(embedder_folder: Path) -> None:
     """What a processor with bfloat16 units runs, on any processor."""
     native = Precision(torch.device("cpu"), torch.bfloat16, torch.bfloat16)
     engine = engine_of(embedder_folder, native)
-    sequences = random_sequences()
+    sequences = random_sequences(LENGTHS)
     rows, _ = plan_and_run(engine, sequences)
     assert engine.precision == "bfloat16"
     assert cosines(rows, reference_rows(embedder_folder, sequences)).min() > 0.999
@@ -194,5 +174,5 @@ def test_absent_devices_and_unknown_types_are_refused(device: str, dtype: str) -
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 def test_cuda_gives_the_same_rows(embedder_folder: Path) -> None:
     engine = engine_of(embedder_folder, resolve_precision("cuda", "float32"))
-    rows, _ = plan_and_run(engine, random_sequences())
-    np.testing.assert_allclose(rows, reference_rows(embedder_folder, random_sequences()), atol=1e-4)
+    rows, _ = plan_and_run(engine, random_sequences(LENGTHS))
+    np.testing.assert_allclose(rows, reference_rows(embedder_folder, random_sequences(LENGTHS)), atol=1e-4)

@@ -14,6 +14,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from quiver.errors import CheckpointError
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -38,6 +40,15 @@ class Batch:
     """[N + 1] where each sequence begins; the last is T. No sequence is empty."""
     prefixes: Sequence[Prefix | None]
     """[N] what each sequence continues."""
+
+    def check_vocabulary(self, size: int) -> None:
+        """Raise CheckpointError for a token that a model of this vocabulary does not have."""
+        highest = int(self.token_ids.max())
+        if highest >= size or int(self.token_ids.min()) < 0:
+            raise CheckpointError(
+                f"token {highest} lies outside the model's vocabulary of {size}: tokenizer.json belongs to "
+                "another model, or a special token was parsed that this model does not know"
+            )
 
     @property
     def last_rows(self) -> npt.NDArray[np.int64]:

@@ -15,7 +15,6 @@ from quiver.engine.base import Batch, Floats, Prefix
 from quiver.engine.native_weights import ELEMENTS, PRECISIONS, Packer
 from quiver.engine.rotary import inverse_frequencies, rotation_scale
 from quiver.engine.stored import map_bytes, read_head
-from quiver.errors import CheckpointError
 from quiver.models.checkpoint import Checkpoint
 
 TOKEN_BUDGET = 4096
@@ -43,8 +42,6 @@ class NativeEngine:
         self.prefix_budget = max(1, PREFIX_BYTES // config.key_value_bytes_per_token(4))
         packer = Packer(checkpoint, instruction_set, precision, threads)
         embedding = checkpoint.tensors["embed_tokens.weight"]
-        hidden = np.arange(-(-config.hidden_size // 64) * 64, dtype=np.int32)
-        hidden[config.hidden_size :] = -1
         self._model = _native.Model(
             instruction_set,
             threads,
@@ -53,7 +50,7 @@ class NativeEngine:
             map_bytes(embedding),
             ELEMENTS[embedding.dtype],
             [packer.layer(index) for index in range(config.layers)],
-            packer.norm("norm.weight", hidden),
+            packer.final_norm(),
             inverse_frequencies(config),
             rotation_scale(config.rope),
         )
@@ -61,26 +58,17 @@ class NativeEngine:
 
     def keep(self, batch: Batch) -> list[Prefix]:
         """Run the sequences and keep their keys and values."""
-        self._check(batch)
+        batch.check_vocabulary(self._config.vocabulary)
         return list(self._model.keep(batch.token_ids, batch.boundaries, batch.prefixes))
 
     def run(self, batch: Batch, rows: npt.NDArray[np.int64]) -> Floats:
         """Run the sequences: rows after the final norm, or their logits of "no" and "yes"."""
-        self._check(batch)
+        batch.check_vocabulary(self._config.vocabulary)
         out = np.empty((len(rows), self._config.hidden_size), np.float32)
         self._model.run(batch.token_ids, batch.boundaries, batch.prefixes, rows, out)
         if self._head is None:
             return out
         return np.stack([(out * answer).sum(axis=1) for answer in self._head], axis=1)
-
-    def _check(self, batch: Batch) -> None:
-        highest = int(batch.token_ids.max())
-        if highest >= self._config.vocabulary or int(batch.token_ids.min()) < 0:
-            raise CheckpointError(
-                f"token {highest} lies outside the model's vocabulary of {self._config.vocabulary}: "
-                "tokenizer.json belongs to another model, or a special token was parsed that this model does "
-                "not know"
-            )
 
 
 def _best_precision(checkpoint: Checkpoint) -> str:

@@ -5,7 +5,6 @@ a whole number of panels: its two halves, which rotary embedding pairs, are fill
 a packed matrix lies in memory is drawn in ``native/layout.hpp``.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,106 +30,109 @@ INPUT_MULTIPLE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class PackedMatrix:
-    """Panels of N outputs by K inputs; scale and sums, [N], are empty but for int8."""
+class MatrixOrder:
+    """What a packed matrix takes from a layer's tensors."""
 
-    panels: Bytes
-    scale: Floats
-    sums: npt.NDArray[np.int32]
-    outputs: int
-    inputs: int
-    element: int
-
-    def parts(self) -> tuple[Bytes, Floats, npt.NDArray[np.int32], int, int, int]:
-        """What the extension takes."""
-        return self.panels, self.scale, self.sums, self.outputs, self.inputs, self.element
+    tensors: tuple[str, ...]
+    source: Order
+    """[N] which of the tensors an output comes from"""
+    row: Order
+    """[N] and which of its rows; -1 means zeros"""
+    column: Order
+    """[K] which column an input is; -1 means zeros"""
 
 
-@dataclass(frozen=True, slots=True)
 class Packer:
-    """Packs a checkpoint's matrices in one precision."""
+    """Packs a checkpoint's weights in one precision, in the order that the extension takes them."""
 
-    checkpoint: Checkpoint
-    instruction_set: str
-    precision: str
-    threads: int
+    def __init__(self, checkpoint: Checkpoint, instruction_set: str, precision: str, threads: int) -> None:
+        self._checkpoint = checkpoint
+        self._instruction_set, self._precision, self._threads = instruction_set, precision, threads
+        self._matrices = _matrix_orders(checkpoint.config)
+        self._hidden = _filled(checkpoint.config.hidden_size, INPUT_MULTIPLE)
+        self._head = _head_order(checkpoint.config)
 
     def layer(self, index: int) -> tuple[object, ...]:
-        """Four packed matrices and four norms of a layer, in the order that the extension takes."""
-        config, prefix = self.checkpoint.config, f"layers.{index}."
-        hidden = _filled(config.hidden_size, INPUT_MULTIPLE)
-        head, values = _head_order(config), _value_order(config)
-        qkv = [_heads(head, config.query_heads), _heads(head, config.key_value_heads)]
-        qkv.append(_heads(values, config.key_value_heads))
-        attended = _heads(values, config.query_heads)
-        inner = _filled(config.intermediate_size, PANEL)
-        halves = inner.reshape(-1, 1, PANEL)
-        alternating = np.concatenate([halves, halves], axis=1).reshape(-1)
-        which = np.tile(np.repeat([0, 1], PANEL), len(halves))
+        """Four packed matrices and four norms of a layer."""
+        prefix = f"layers.{index}."
         return (
-            self._pack(
-                [f"{prefix}self_attn.{name}_proj.weight" for name in "qkv"],
-                np.repeat([0, 1, 2], [len(part) for part in qkv]),
-                np.concatenate(qkv),
-                hidden,
-            ),
-            self._pack(
-                [f"{prefix}self_attn.o_proj.weight"],
-                None,
-                _filled(config.hidden_size, PANEL),
-                _fill(attended, INPUT_MULTIPLE),
-            ),
-            self._pack([f"{prefix}mlp.{n}_proj.weight" for n in ("gate", "up")], which, alternating, hidden),
-            self._pack(
-                [f"{prefix}mlp.down_proj.weight"],
-                None,
-                _filled(config.hidden_size, PANEL),
-                _filled(config.intermediate_size, INPUT_MULTIPLE),
-            ),
-            self.norm(f"{prefix}input_layernorm.weight", hidden),
-            self.norm(f"{prefix}self_attn.q_norm.weight", head),
-            self.norm(f"{prefix}self_attn.k_norm.weight", head),
-            self.norm(f"{prefix}post_attention_layernorm.weight", hidden),
+            *(self._pack(prefix, order) for order in self._matrices),
+            self._norm(f"{prefix}input_layernorm.weight", self._hidden),
+            self._norm(f"{prefix}self_attn.q_norm.weight", self._head),
+            self._norm(f"{prefix}self_attn.k_norm.weight", self._head),
+            self._norm(f"{prefix}post_attention_layernorm.weight", self._hidden),
         )
 
-    def norm(self, name: str, order: Order) -> Floats:
+    def final_norm(self) -> Floats:
+        """The norm behind the last layer."""
+        return self._norm("norm.weight", self._hidden)
+
+    def _norm(self, name: str, order: Order) -> Floats:
         """A norm's weights in the order of the channels, zeros where there is none."""
-        weight = read_floats(self.checkpoint.tensors[name])
+        weight = read_floats(self._checkpoint.tensors[name])
         norm: Floats = np.where(order < 0, np.float32(0), weight[np.maximum(order, 0)]).astype(np.float32)
         return norm
 
-    def _pack(
-        self, names: Sequence[str], source: npt.NDArray[np.int64] | None, row: Order, column: Order
-    ) -> tuple[object, ...]:
-        entries = [self.checkpoint.tensors[name] for name in names]
-        element = PRECISIONS[self.precision]
-        outputs, inputs = len(row), len(column)
-        scaled = outputs if self.precision == "int8" else 0
-        matrix = PackedMatrix(
-            panels=_aligned(outputs * inputs * (4, 2, 1)[element]),
-            scale=np.empty(scaled, np.float32),
-            sums=np.empty(scaled, np.int32),
-            outputs=outputs,
-            inputs=inputs,
-            element=element,
-        )
-        sources = [(map_bytes(entry), ELEMENTS[entry.dtype], entry.shape[1]) for entry in entries]
-        order = np.zeros(outputs, np.int32) if source is None else source.astype(np.int32)
+    def _pack(self, prefix: str, order: MatrixOrder) -> tuple[object, ...]:
+        """Panels, scale and sums (of int8 only, else empty), outputs, inputs and element."""
+        entries = [self._checkpoint.tensors[f"{prefix}{name}.weight"] for name in order.tensors]
+        element = PRECISIONS[self._precision]
+        outputs, inputs = len(order.row), len(order.column)
+        panels = _aligned(outputs * inputs * (4, 2, 1)[element])
+        scaled = outputs if self._precision == "int8" else 0
+        scale, sums = np.empty(scaled, np.float32), np.empty(scaled, np.int32)
         finite = _native.pack(
-            self.instruction_set,
-            self.threads,
-            sources,
-            order,
-            row,
-            column,
+            self._instruction_set,
+            self._threads,
+            [(map_bytes(entry), ELEMENTS[entry.dtype], entry.shape[1]) for entry in entries],
+            order.source,
+            order.row,
+            order.column,
             element,
-            matrix.panels,
-            matrix.scale,
-            matrix.sums,
+            panels,
+            scale,
+            sums,
         )
         if not finite:
-            raise CheckpointError(f"{names[0]} has weights that are not finite: the file is damaged")
-        return matrix.parts()
+            raise CheckpointError(
+                f"{prefix}{order.tensors[0]}.weight has weights that are not finite: the file is damaged"
+            )
+        return panels, scale, sums, outputs, inputs, element
+
+
+def _matrix_orders(config: ModelConfig) -> tuple[MatrixOrder, ...]:
+    """Queries, keys and values; attention's output; gate and up; down."""
+    head, value = _head_order(config), _value_order(config)
+    qkv = (
+        _heads(head, config.query_heads),
+        _heads(head, config.key_value_heads),
+        _heads(value, config.key_value_heads),
+    )
+    hidden, outputs = _filled(config.hidden_size, INPUT_MULTIPLE), _filled(config.hidden_size, PANEL)
+    blocks = _filled(config.intermediate_size, PANEL).reshape(-1, PANEL)
+    gate_up = np.repeat(blocks, 2, axis=0).reshape(-1)
+    from_one = np.zeros(len(outputs), np.int32)
+    return (
+        MatrixOrder(
+            ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+            np.repeat(np.arange(3, dtype=np.int32), [len(part) for part in qkv]),
+            np.concatenate(qkv),
+            hidden,
+        ),
+        MatrixOrder(
+            ("self_attn.o_proj",),
+            from_one,
+            outputs,
+            _fill(_heads(value, config.query_heads), INPUT_MULTIPLE),
+        ),
+        MatrixOrder(
+            ("mlp.gate_proj", "mlp.up_proj"),
+            np.tile(np.repeat(np.arange(2, dtype=np.int32), PANEL), len(blocks)),
+            gate_up,
+            hidden,
+        ),
+        MatrixOrder(("mlp.down_proj",), from_one, outputs, _filled(config.intermediate_size, INPUT_MULTIPLE)),
+    )
 
 
 def _fill(order: npt.NDArray[np.int64] | Order, multiple: int) -> Order:

@@ -10,7 +10,6 @@ from quiver.models.checkpoint import Checkpoint
 Backend = Literal["auto", "native", "torch"]
 
 NATIVE_DTYPES = ("auto", "float32", "bfloat16", "int8")
-NATIVE_HEAD_DIM = 512
 
 
 def open_engine(
@@ -66,14 +65,14 @@ def _obstacle_to_native(checkpoint: Checkpoint, device: str | None, dtype: str) 
         return f"it runs on the CPU, not on {device}"
     if dtype not in NATIVE_DTYPES:
         return f"it has no {dtype} (only {', '.join(NATIVE_DTYPES)})"
-    if checkpoint.config.head_dim > NATIVE_HEAD_DIM:
-        return f"it has no heads of more than {NATIVE_HEAD_DIM} channels"
     try:
         from quiver import _native
     except ImportError:
         return "this installation has no extension for x86-64 processors"
     if not _native.best_instruction_set():
         return "this processor has no AVX2"
+    if checkpoint.config.head_dim > _native.MOST_HEAD_CHANNELS:
+        return f"it has no heads of more than {_native.MOST_HEAD_CHANNELS} channels"
     return None
 
 

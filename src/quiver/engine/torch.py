@@ -20,7 +20,6 @@ from quiver.engine.rotary import inverse_frequencies, rotation_scale
 from quiver.engine.torch_attention import Layout, TorchPrefix, attend
 from quiver.engine.torch_device import Precision
 from quiver.engine.torch_weights import LayerWeights, load_weights
-from quiver.errors import CheckpointError
 from quiver.models.checkpoint import Checkpoint
 
 ROWS_PER_BLOCK = 1024
@@ -88,6 +87,7 @@ class TorchEngine:
         With ``kept``, appends each layer's keys and values and skips what lies behind the last of them.
         """
         config, layout = self._config, Layout.of(batch)
+        batch.check_vocabulary(config.vocabulary)
         hidden = self._embed(batch.token_ids)
         rotation = self._rotation(batch)
         tokens = len(batch.token_ids)
@@ -107,12 +107,6 @@ class TorchEngine:
         return hidden
 
     def _embed(self, token_ids: npt.NDArray[np.int32]) -> torch.Tensor:
-        if int(token_ids.max()) >= self._config.vocabulary or int(token_ids.min()) < 0:
-            raise CheckpointError(
-                f"token {int(token_ids.max())} lies outside the model's vocabulary of "
-                f"{self._config.vocabulary}: tokenizer.json belongs to another model, or a special token "
-                "was parsed that this model does not know"
-            )
         hidden = self._buffers.take("hidden", len(token_ids), self._config.hidden_size, torch.float32)
         ids = torch.from_numpy(token_ids).to(self._device)
         for block in _blocks(len(token_ids)):
