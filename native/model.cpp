@@ -14,7 +14,6 @@ constexpr int kBlockRows = 1024;    // rows that pass through a layer's products
 constexpr int kMostPanels = kMostChannels / kPanel;  // panels that a task multiplies at once
 constexpr size_t kKeptRows = 16384;  // a batch of more rows gives its working memory back
 constexpr int kTasksPerThread = 4;  // enough that threads end together
-constexpr size_t kBlockBytes = 32 << 10;  // of a panel that stays in the first cache while rows pass
 
 size_t padded_stride(int width, Element element) {
   return round_up(width, kInputMultiple) * element_size(element) + kLine;  // rows must not meet in one cache set
@@ -219,7 +218,7 @@ void Model::multiply(const Matrix& matrix, int first_panel, int panels, int alig
   const int most = std::max(align, kMostPanels / align * align);
   const int chunk = std::min(round_up((panels + shares - 1) / shares, align), most);
   const int chunks = (panels + chunk - 1) / chunk;
-  const int lines = int(kBlockBytes / kLine);
+  const int lines = int(kernels_.panel_bytes / kLine);
   const size_t line_bytes = inputs_per_line(matrix.element) * element_size(row_element_);
   const auto product = kernels_.product_of(matrix.element);
   Threads::run(chunks * row_blocks, threads_, [&](int task, int thread) {
@@ -242,7 +241,7 @@ void Model::multiply(const Matrix& matrix, int first_panel, int panels, int alig
       const int output = (first_panel + panel) * kPanel;
       for (int r = 0; r < row_count; r++)
         kernels_.dequantize(numbers + r * stride, width * kPanel, rows.scales[row + r], matrix.scale + output,
-                            kernels_.int8_bias ? matrix.sums + output : nullptr);
+                            kernels_.int8_bias, matrix.sums + output);
     }
     epilogue(row, row_count, panel, width, numbers, stride);
   });

@@ -6,6 +6,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include "dispatch.hpp"
 #include "model.hpp"
 #include "pack.hpp"
 
@@ -32,14 +33,14 @@ auto span_of(const Array& array) {
 const std::byte* bytes_of(const Bytes& array) { return reinterpret_cast<const std::byte*>(array.data()); }
 
 const Kernels& kernels_named(const std::string& name) {
-  if (name == kAvx2Kernels.name) return kAvx2Kernels;
-  throw nb::value_error("no such instruction set");
+  if (const Kernels* kernels = find_kernels(name)) return *kernels;
+  throw nb::value_error("this processor does not have that instruction set");
 }
 
-// The best instruction set of this processor, or an empty name.
-std::string best_instruction_set() {
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-  return avx2 ? kAvx2Kernels.name : "";
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  for (const Kernels* kernels : supported_kernels()) names.emplace_back(kernels->name);
+  return names;
 }
 
 bool pack_matrix(const std::string& kernels, int threads, const std::vector<std::tuple<Bytes, int, int>>& sources,
@@ -132,5 +133,6 @@ NB_MODULE(_native, module) {
       .def("keep", &keep, "token_ids"_a, "boundaries"_a, "prefixes"_a);
   module.attr("MOST_HEAD_CHANNELS") = kMostChannels;
   module.def("pack", &pack_matrix);
-  module.def("best_instruction_set", &best_instruction_set);
+  module.def("instruction_sets", &instruction_sets);
+  module.def("multiplies_bfloat16", [](const std::string& name) { return kernels_named(name).bf16_rows; });
 }

@@ -1,22 +1,14 @@
 // The kernels for AVX2 with FMA and F16C.
+#include "dot_float.hpp"
+#include "dot_int8.hpp"
 #include "multiply.hpp"
-#include "multiply_int8_avx2.hpp"
 #include "rowwise.hpp"
 
-const quiver::Kernels quiver::kAvx2Kernels = {
+constinit const quiver::Kernels quiver::kAvx2Kernels = with_rowwise({
     .name = "avx2",
     .bf16_rows = false,
     .int8_bias = 0,
     .row_block = 144,
-    .multiply = {multiply<Float32Line>, multiply<Bfloat16Line>, multiply_int8},
-    .widen = widen,
-    .narrow = narrow,
-    .quantize = quantize,
-    .rms_norm = rms_norm,
-    .rotate = rotate,
-    .add = add,
-    .silu_multiply = silu_multiply,
-    .dequantize = dequantize,
-    .softmax = softmax,
-    .scale = scale_row,
-};
+    .panel_bytes = 32 << 10,
+    .multiply = {multiply<Float32Dot>, multiply<WidenedBfloat16Dot>, multiply<Int8Dot>},
+});

@@ -35,34 +35,36 @@ struct SoftmaxState {
 
 struct Kernels {
   const char* name;
-  bool bf16_rows;  // the bfloat16 product takes rows in bfloat16; else in float32
-  int int8_bias;   // added to int8 rows, for products that take unsigned ones
-  int row_block;   // rows that a task multiplies at once
+  bool bf16_rows;      // the bfloat16 product takes rows in bfloat16; else in float32
+  int int8_bias;       // added to int8 rows, for products that take unsigned ones
+  int row_block;       // rows that a task multiplies at once
+  size_t panel_bytes;  // of a panel that are multiplied at once: they stay in the first cache while rows pass
 
-  void (*multiply[3])(const Product&);  // by the element of the panels
+  using Multiply = void (*)(const Product&);
+  Multiply multiply[3];  // by the element of the panels
 
   auto product_of(Element panels) const { return multiply[int(panels)]; }
 
   // Lengths of rows are multiples of 16 (padded with zeros).
-  void (*widen)(const void* row, Element from, int n, float* out);
-  void (*narrow)(const float* row, int n, Element to, void* out);
+  void (*widen)(const void* row, Element from, int n, float* out) = nullptr;
+  void (*narrow)(const float* row, int n, Element to, void* out) = nullptr;
   // Rounds a row to int8 (plus bias); returns the scale that undoes it.
-  float (*quantize)(const float* row, int n, int bias, uint8_t* out);
+  float (*quantize)(const float* row, int n, int bias, uint8_t* out) = nullptr;
   // out = row / rms(row) * weight, where the mean is over `count` channels.
-  void (*rms_norm)(const float* row, const float* weight, int n, int count, float eps, float* out);
+  void (*rms_norm)(const float* row, const float* weight, int n, int count, float eps, float* out) = nullptr;
   // Turns channel i of the first half with i of the second by the angle whose cosine and sine are given.
-  void (*rotate)(float* head, const float* cosine, const float* sine, int half, float scale);
-  void (*add)(float* row, const float* other, int n);
+  void (*rotate)(float* head, const float* cosine, const float* sine, int half, float scale) = nullptr;
+  void (*add)(float* row, const float* other, int n) = nullptr;
   // gate and up alternate in blocks of 16; out[n] = silu(gate) * up.
-  void (*silu_multiply)(const float* gate_up, int n, float* out);
-  // Turns 32-bit integers into floats in place: (value - correction[i]) * row_scale * scale[i].
-  void (*dequantize)(float* row, int n, float row_scale, const float* scale, const int32_t* correction);
+  void (*silu_multiply)(const float* gate_up, int n, float* out) = nullptr;
+  // Turns 32-bit integers into floats in place: (value - bias * sums[i]) * row_scale * scale[i].
+  void (*dequantize)(float* row, int n, float row_scale, const float* scale, int bias, const int32_t* sums) = nullptr;
   // Scores (base 2) -> weights in place, zero from `visible` on; rescales the running output by what the
   // largest score grew.
-  void (*softmax)(float* scores, int n, int visible, SoftmaxState& state, float* output, int width);
-  void (*scale)(float* row, int n, float factor);
+  void (*softmax)(float* scores, int n, int visible, SoftmaxState& state, float* output, int width) = nullptr;
+  void (*scale)(float* row, int n, float factor) = nullptr;
 };
 
-extern const Kernels kAvx2Kernels;
+extern const Kernels kAvx2Kernels, kAvx512Kernels, kAvx512VnniKernels, kAvx512Bf16Kernels, kAmxKernels;
 
 }  // namespace quiver

@@ -1,5 +1,5 @@
 // Sixteen floats (or 32-bit integers) as one value: a zmm register with AVX-512, two ymm registers with AVX2.
-// Every operation works lane by lane and reductions add in one fixed order, so the two give the same bits.
+// Every operation works lane by lane and reductions add in one fixed order.
 #pragma once
 
 #include <immintrin.h>
@@ -53,6 +53,18 @@ inline Lanes odd_bf16(const void* p) {
 inline Lanes load_bf16(const uint16_t* p) {
   const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
+}
+// Rounds to bfloat16, ties to even.
+inline void store_bf16(uint16_t* p, Lanes a) {
+  const __m512i bits = _mm512_castps_si512(a.v);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
+}
+// a / b to the last bits, for b >= 1: the instruction for it takes as long as a dozen others.
+inline Lanes quotient(Lanes a, Lanes b) {
+  const __m512 guess = _mm512_rcp14_ps(b.v);
+  return {_mm512_mul_ps(a.v, _mm512_mul_ps(guess, _mm512_fnmadd_ps(b.v, guess, _mm512_set1_ps(2.0f))))};
 }
 inline Lanes load_f16(const uint16_t* p) {
   return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
@@ -122,6 +134,17 @@ inline __m256 widen_bf16(const uint16_t* p) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
 inline Lanes load_bf16(const uint16_t* p) { return {widen_bf16(p), widen_bf16(p + 8)}; }
+// Rounds to bfloat16, ties to even.
+inline __m256i round_to_bf16(__m256 a) {
+  const __m256i bits = _mm256_castps_si256(a);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  return _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd), 16);
+}
+inline void store_bf16(uint16_t* p, Lanes a) {
+  const __m256i mixed = _mm256_packus_epi32(round_to_bf16(a.lo), round_to_bf16(a.hi));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(mixed, 0b11011000));
+}
+inline Lanes quotient(Lanes a, Lanes b) { return a / b; }
 inline Lanes load_f16(const uint16_t* p) {
   const __m128i* v = reinterpret_cast<const __m128i*>(p);
   return {_mm256_cvtph_ps(_mm_loadu_si128(v)), _mm256_cvtph_ps(_mm_loadu_si128(v + 1))};
@@ -143,13 +166,6 @@ inline float largest(Lanes a) {
   const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
   const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
-}
-
-// Rounds to bfloat16, ties to even.
-inline uint16_t to_bf16(float x) {
-  uint32_t bits;
-  __builtin_memcpy(&bits, &x, sizeof bits);
-  return uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
 // 2^x for x <= 127, exactly 1 at 0; below -126 it stays at 2^-126. Relative error under 2e-7: a polynomial in

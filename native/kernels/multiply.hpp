@@ -1,4 +1,11 @@
-// Matrix products of float32 rows with packed panels of float32 or bfloat16.
+// Matrix products in vector registers: one loop for every element and instruction set.
+//
+// A Dot says how 32 bits of a row meet a line of a panel:
+//   Row                     what 32 bits of a row are
+//   Column, column(line, k) the line's k-th step, ready to be multiplied; kSteps steps use up a line
+//   Sum                     16 sums, with zero, load and store
+//   add(sum, x, column)     adds the products of x with each lane
+//   kRows x kPanels         sums that fit into the registers
 #pragma once
 
 #include "kernels.hpp"
@@ -8,90 +15,77 @@ namespace {
 
 using quiver::Product;
 
-struct Float32Line {
-  static constexpr int kDepth = 1;
-  static Lanes get(const std::byte* line, int) { return load(reinterpret_cast<const float*>(line)); }
-};
-
-struct Bfloat16Line {
-  static constexpr int kDepth = 2;
-  static Lanes get(const std::byte* line, int k) { return k == 0 ? even_bf16(line) : odd_bf16(line); }
-};
-
 constexpr size_t kLineBytes = 64;
 
-#if defined(__AVX512F__)
-constexpr int kMostRows = 12, kMostPanels = 2;
-#else
-constexpr int kMostRows = 6, kMostPanels = 1;
-#endif
-
-// R rows by P panels of accumulators stay in registers while k runs.
-template <class Line, int R, int P>
+// R rows by P panels of sums stay in registers while k runs.
+template <class Dot, int R, int P>
 void tile(const Product& product, int row, int panel) {
-  const float* rows[R];
+  const typename Dot::Row* rows[R];
   for (int r = 0; r < R; r++) {
     const auto* first = static_cast<const std::byte*>(product.rows);
-    rows[r] = reinterpret_cast<const float*>(first + (row + r) * product.row_stride);
+    rows[r] = reinterpret_cast<const typename Dot::Row*>(first + (row + r) * product.row_stride);
   }
   const std::byte* lines = product.panels + panel * product.panel_stride;
   float* out = product.out + row * product.out_stride + panel * kLanes;
-  Lanes sums[R][P];
+  typename Dot::Sum sums[R][P];
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
     for (int p = 0; p < P; p++)
-      sums[r][p] = product.accumulate ? load(out + r * product.out_stride + p * kLanes) : zero();
+      sums[r][p] = product.accumulate ? Dot::load(out + r * product.out_stride + p * kLanes) : Dot::zero();
   for (int i = 0; i < product.lines; i++) {
-#pragma GCC unroll 2
-    for (int k = 0; k < Line::kDepth; k++) {
-      Lanes column[P];
 #pragma GCC unroll 4
-      for (int p = 0; p < P; p++) column[p] = Line::get(lines + p * product.panel_stride + i * kLineBytes, k);
+    for (int p = 0; p < P; p++)  // what comes after these panels
+      _mm_prefetch(reinterpret_cast<const char*>(lines + (P + p) * product.panel_stride + i * kLineBytes), _MM_HINT_T1);
+#pragma GCC unroll 2
+    for (int k = 0; k < Dot::kSteps; k++) {
+      typename Dot::Column columns[P];
+#pragma GCC unroll 4
+      for (int p = 0; p < P; p++) columns[p] = Dot::column(lines + p * product.panel_stride + i * kLineBytes, k);
 #pragma GCC unroll 16
       for (int r = 0; r < R; r++) {
-        const Lanes x = all(rows[r][i * Line::kDepth + k]);
+        const auto x = Dot::spread(rows[r][i * Dot::kSteps + k]);
 #pragma GCC unroll 4
-        for (int p = 0; p < P; p++) sums[r][p] = multiply_add(x, column[p], sums[r][p]);
+        for (int p = 0; p < P; p++) Dot::add(sums[r][p], x, columns[p]);
       }
     }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
-    for (int p = 0; p < P; p++) store(out + r * product.out_stride + p * kLanes, sums[r][p]);
+    for (int p = 0; p < P; p++) Dot::store(out + r * product.out_stride + p * kLanes, sums[r][p]);
 }
 
-template <class Line, int P, int R = kMostRows>
+template <class Dot, int P, int R = Dot::kRows>
 void tile_of(const Product& product, int rows, int row, int panel) {
   if constexpr (R > 1) {
-    if (rows < R) return tile_of<Line, P, R - 1>(product, rows, row, panel);
+    if (rows < R) return tile_of<Dot, P, R - 1>(product, rows, row, panel);
   }
-  tile<Line, R, P>(product, row, panel);
+  tile<Dot, R, P>(product, row, panel);
 }
 
 // Few rows leave registers for more panels: the chains of additions then hide each other's latency.
-template <class Line, int R, int P>
+template <class Dot, int R, int P>
 int wide_tiles(const Product& product, int panel) {
-  for (; panel + P <= product.panel_count; panel += P) tile<Line, R, P>(product, 0, panel);
+  for (; panel + P <= product.panel_count; panel += P) tile<Dot, R, P>(product, 0, panel);
   return panel;
 }
 
-template <class Line>
+template <class Dot>
 void multiply(const Product& product) {
   int panel = 0;
-  if (product.row_count == 1) panel = wide_tiles<Line, 1, 4>(product, 0);
-  if (product.row_count == 2) panel = wide_tiles<Line, 2, 2>(product, 0);
-  const int tiles = (product.row_count + kMostRows - 1) / kMostRows;
+  if (product.row_count == 1) panel = wide_tiles<Dot, 1, 4>(product, 0);
+  if (product.row_count == 2) panel = wide_tiles<Dot, 2, 2>(product, 0);
+  const int tiles = (product.row_count + Dot::kRows - 1) / Dot::kRows;
   while (panel < product.panel_count) {
-    const bool pair = kMostPanels == 2 && panel + 2 <= product.panel_count;
+    const int left = product.panel_count - panel, width = left < Dot::kPanels ? left : Dot::kPanels;
     for (int t = 0, row = 0; t < tiles; t++) {
       const int stop = product.row_count * (t + 1) / tiles;
-      if (pair) tile_of<Line, 2>(product, stop - row, row, panel);
-      else tile_of<Line, 1>(product, stop - row, row, panel);
+      if (width == Dot::kPanels) tile_of<Dot, Dot::kPanels>(product, stop - row, row, panel);
+      else tile_of<Dot, 1>(product, stop - row, row, panel);
       row = stop;
     }
-    panel += pair ? 2 : 1;
+    panel += width;
   }
 }
 

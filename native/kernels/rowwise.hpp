@@ -21,7 +21,7 @@ void narrow(const float* row, int n, Element to, void* out) {
   if (to == Element::kFloat32) {
     for (int i = 0; i < n; i += kLanes) store(static_cast<float*>(out) + i, load(row + i));
   } else {
-    for (int i = 0; i < n; i++) static_cast<uint16_t*>(out)[i] = to_bf16(row[i]);
+    for (int i = 0; i < n; i += kLanes) store_bf16(static_cast<uint16_t*>(out) + i, load(row + i));
   }
 }
 
@@ -67,17 +67,16 @@ void silu_multiply(const float* gate_up, int n, float* out) {
   for (int i = 0; i < n; i += kLanes) {
     const Lanes gate = load(gate_up + 2 * i), up = load(gate_up + 2 * i + kLanes);
     const Lanes power = smaller(gate * all(-1.44269504088896341f), all(126.0f));
-    store(out + i, gate / (one + exp2(power)) * up);
+    store(out + i, quotient(gate, one + exp2(power)) * up);
   }
 }
 
-void dequantize(float* row, int n, float row_scale, const float* scale, const int32_t* correction) {
+void dequantize(float* row, int n, float row_scale, const float* scale, int bias, const int32_t* sums) {
   const Lanes factor = all(row_scale);
   for (int i = 0; i < n; i += kLanes) {
     int32_t corrected[kLanes];
     __builtin_memcpy(corrected, row + i, sizeof corrected);
-    if (correction != nullptr)
-      for (int j = 0; j < kLanes; j++) corrected[j] -= correction[i + j];
+    for (int j = 0; j < kLanes; j++) corrected[j] -= bias * sums[i + j];
     store(row + i, from_int32(corrected) * factor * load(scale + i));
   }
 }
@@ -112,6 +111,20 @@ void softmax(float* scores, int n, int visible, quiver::SoftmaxState& state, flo
     state.largest = now;
   }
   state.sum += sum(total);
+}
+
+constexpr quiver::Kernels with_rowwise(quiver::Kernels kernels) {
+  kernels.widen = widen;
+  kernels.narrow = narrow;
+  kernels.quantize = quantize;
+  kernels.rms_norm = rms_norm;
+  kernels.rotate = rotate;
+  kernels.add = add;
+  kernels.silu_multiply = silu_multiply;
+  kernels.dequantize = dequantize;
+  kernels.softmax = softmax;
+  kernels.scale = scale_row;
+  return kernels;
 }
 
 }  // namespace

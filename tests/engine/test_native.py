@@ -151,6 +151,18 @@ def test_what_it_cannot_do_is_said(embedder_folder: Path, options: dict[str, str
         open_engine(open_checkpoint(embedder_folder), backend="native", token_budget=None, **given)
 
 
+def test_an_instruction_set_can_be_chosen(embedder_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint, sequences = open_checkpoint(embedder_folder), random_sequences(LENGTHS)
+    expected = reference_rows(embedder_folder, sequences)
+    for name in native._native.instruction_sets():
+        monkeypatch.setenv("QUIVER_ISA", name)
+        found, _ = plan_and_run(NativeEngine(checkpoint, "float32"), sequences)
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+    monkeypatch.setenv("QUIVER_ISA", "mmx")
+    with pytest.raises(DeviceError, match="mmx.*avx2"):
+        NativeEngine(checkpoint, "float32")
+
+
 def test_where_torch_is_absent_the_extra_is_named(
     embedder_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from quiver.engine.base import Batch, Floats, Prefix
 from quiver.engine.native_weights import ELEMENTS, PRECISIONS, Packer
 from quiver.engine.rotary import inverse_frequencies, rotation_scale
 from quiver.engine.stored import map_bytes, read_head
+from quiver.errors import DeviceError
 from quiver.models.checkpoint import Checkpoint
 
 TOKEN_BUDGET = 4096
@@ -35,8 +36,9 @@ class NativeEngine:
         answer_ids: tuple[int, int] | None = None,
     ) -> None:
         precision = _best_precision(checkpoint) if dtype == "auto" else dtype
-        instruction_set, threads = _native.best_instruction_set(), count_threads()
-        self.precision = "bfloat16+float32" if precision == "bfloat16" else precision
+        instruction_set, threads = choose_instruction_set(), count_threads()
+        widens = precision == "bfloat16" and not _native.multiplies_bfloat16(instruction_set)
+        self.precision = "bfloat16+float32" if widens else precision
         self.token_budget = TOKEN_BUDGET if token_budget is None else token_budget
         self._config = config = checkpoint.config
         self.prefix_budget = max(1, PREFIX_BYTES // config.key_value_bytes_per_token(4))
@@ -72,11 +74,20 @@ class NativeEngine:
 
 
 def _best_precision(checkpoint: Checkpoint) -> str:
-    """What runs fast without AVX-512 or AMX: weights as they are stored, arithmetic in float32."""
+    """Weights as they are stored: narrower ones would change the vectors."""
     stored = {
         checkpoint.tensors[f"layers.{i}.mlp.down_proj.weight"].dtype for i in range(checkpoint.config.layers)
     }
     return "bfloat16" if stored == {"BF16"} else "float32"
+
+
+def choose_instruction_set() -> str:
+    """QUIVER_ISA, else the best that this processor has; raises DeviceError for one that it lacks."""
+    available = _native.instruction_sets()
+    wanted = os.environ.get("QUIVER_ISA", "") or available[0]
+    if wanted not in available:
+        raise DeviceError(f"QUIVER_ISA={wanted} cannot run here: this processor has {', '.join(available)}")
+    return wanted
 
 
 def count_threads() -> int:

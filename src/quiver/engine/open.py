@@ -69,7 +69,7 @@ def _obstacle_to_native(checkpoint: Checkpoint, device: str | None, dtype: str) 
         from quiver import _native
     except ImportError:
         return "this installation has no extension for x86-64 processors"
-    if not _native.best_instruction_set():
+    if not _native.instruction_sets():
         return "this processor has no AVX2"
     if checkpoint.config.head_dim > _native.MOST_HEAD_CHANNELS:
         return f"it has no heads of more than {_native.MOST_HEAD_CHANNELS} channels"
