@@ -159,7 +159,7 @@ def test_an_instruction_set_can_be_chosen(embedder_folder: Path, monkeypatch: py
         found, _ = plan_and_run(NativeEngine(checkpoint, "float32"), sequences)
         np.testing.assert_allclose(found, expected, atol=2e-5)
     monkeypatch.setenv("QUIVER_ISA", "mmx")
-    with pytest.raises(DeviceError, match="mmx.*avx2"):
+    with pytest.raises(DeviceError, match=r"mmx.*avx2"):
         NativeEngine(checkpoint, "float32")
 
 

@@ -1,5 +1,7 @@
-"""The native code by itself, for every instruction set of this processor, under address and undefined-behaviour
-sanitizers: a C++ program, since sanitizers do not see into an extension that Python loads."""
+"""The native code by itself under sanitizers, for every instruction set that this processor has.
+
+A C++ program, since sanitizers do not see into an extension that Python loads.
+"""
 
 import shutil
 import subprocess
@@ -10,7 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.skipif(not (shutil.which("cmake") and shutil.which("c++")), reason="needs cmake and a C++ compiler")
+HAS_TOOLS = shutil.which("cmake") and shutil.which("c++")
+
+
+@pytest.mark.skipif(not HAS_TOOLS, reason="needs cmake and a C++ compiler")
 def test_kernels_and_network_pass_their_checks_under_sanitizers(tmp_path: Path) -> None:
     build = tmp_path / "build"
     subprocess.run(["cmake", "-S", ROOT, "-B", build, "-DQUIVER_CHECKS=ON"], check=True)
