@@ -19,6 +19,7 @@ def test_a_sound_embedder_is_healthy(embedder_folder: Path) -> None:
     assert diagnosis.healthy
     assert findings(diagnosis) == {
         "files": True,
+        "engine": True,
         "end token": True,
         "prompt": True,
         "finite": True,

@@ -91,6 +91,7 @@ def _examine_embedder(checkpoint: Checkpoint, embedder: Embedder) -> Iterator[Ch
     yield Check("end token", closed, f"exactly one {END_TOKEN} closes every text")
     published = prompts.query_prompt(prompts.DEFAULT_INSTRUCTION)
     usual = embedder.prompts.query == published and not embedder.prompts.document
+    yield Check("engine", True, f"{embedder.precision} on {embedder.device}")
     yield Check("prompt", True, "as published" if usual else f"its own: {embedder.prompts.query!r}")
     try:
         together = embedder.encode_query([*QUERIES, *DOCUMENTS])
@@ -108,6 +109,7 @@ def _examine_reranker(checkpoint: Checkpoint, reranker: Reranker) -> Iterator[Ch
     template = prompts.RERANKER_PREFIX + prompts.RERANKER_SUFFIX
     turns = int(np.count_nonzero(ids == reranker.turn_end))
     expected = template.count("<|im_end|>")
+    yield Check("engine", True, f"{reranker.precision} on {reranker.device}")
     yield Check("template", turns == expected, f"{expected} turns end, whatever the texts contain")
     pairs = [(query, document) for query in QUERIES for document in DOCUMENTS]
     try:

@@ -30,6 +30,8 @@ class Embedder:
         dtype: ``float32``, ``bfloat16``, ``float16`` (PyTorch), ``int8`` (native); ``auto`` takes what the
             device runs fast.
         backend: ``native`` (C++, x86-64 processors), ``torch``, or ``auto``: native where it runs.
+        threads: processor threads; None takes OMP_NUM_THREADS, else as many as there are cores. With PyTorch
+            the number holds for the whole process.
         max_length: longest sequence in tokens, prompt and end token included; None is the model's limit.
         on_too_long: ``error``, or ``truncate`` to cut the ends of longer texts and report it.
         truncate_dim: length of the vectors (Matryoshka); None is the model's full length.
@@ -52,6 +54,7 @@ class Embedder:
         device: str | None = None,
         dtype: str = "auto",
         backend: Backend = "auto",
+        threads: int | None = None,
         max_length: int | None = None,
         on_too_long: TooLongPolicy = "error",
         truncate_dim: int | None = None,
@@ -69,8 +72,23 @@ class Embedder:
         self.prompts = Prompts.from_folder(folder)
         self.truncate_dim = self._check_dimension(truncate_dim)
         self._engine = open_engine(
-            self._checkpoint, backend=backend, device=device, dtype=dtype, token_budget=token_budget
+            self._checkpoint,
+            backend=backend,
+            device=device,
+            dtype=dtype,
+            threads=threads,
+            token_budget=token_budget,
         )
+
+    @property
+    def device(self) -> str:
+        """Where the model runs, such as ``cpu (native, avx2, 2 threads)``."""
+        return self._engine.device
+
+    @property
+    def precision(self) -> str:
+        """Number format of the weights and the arithmetic, such as ``bfloat16+float32``."""
+        return self._engine.precision
 
     @property
     def max_length(self) -> int:

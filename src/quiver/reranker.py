@@ -32,6 +32,7 @@ class Reranker:
         device: str | None = None,
         dtype: str = "auto",
         backend: Backend = "auto",
+        threads: int | None = None,
         max_length: int | None = None,
         on_too_long: TooLongPolicy = "error",
         parse_special_tokens: bool = False,
@@ -52,9 +53,20 @@ class Reranker:
             backend=backend,
             device=device,
             dtype=dtype,
+            threads=threads,
             token_budget=token_budget,
             answer_ids=(self.answer_ids["no"], self.answer_ids["yes"]),
         )
+
+    @property
+    def device(self) -> str:
+        """Where the model runs, such as ``cpu (native, avx2, 2 threads)``."""
+        return self._engine.device
+
+    @property
+    def precision(self) -> str:
+        """Number format of the weights and the arithmetic, such as ``bfloat16+float32``."""
+        return self._engine.precision
 
     @property
     def max_length(self) -> int:

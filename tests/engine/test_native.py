@@ -96,13 +96,24 @@ def test_a_text_gives_the_same_bits_in_any_company(
         np.testing.assert_array_equal(alone[0], row)
 
 
-def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    sequences, rows = random_sequences(LENGTHS), []
-    for threads in (1, 2, 5):
-        monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
-        rows.append(plan_and_run(NativeEngine(open_checkpoint(None, "embedder"), "float32"), sequences)[0])
-    np.testing.assert_array_equal(rows[0], rows[1])
-    np.testing.assert_array_equal(rows[0], rows[2])
+@pytest.mark.parametrize("threads", [2, 5])
+def test_the_number_of_threads_changes_no_bit(threads: int) -> None:
+    sequences, checkpoint = random_sequences(LENGTHS), open_checkpoint(None, "embedder")
+    one, many = (
+        plan_and_run(NativeEngine(checkpoint, "float32", threads=n), sequences)[0] for n in (1, threads)
+    )
+    np.testing.assert_array_equal(one, many)
+
+
+def test_threads_are_those_asked_for_in_the_call_else_in_the_environment(
+    embedder_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    checkpoint = open_checkpoint(embedder_folder)
+    assert "3 threads" in NativeEngine(checkpoint, "float32").device
+    assert "1 thread)" in NativeEngine(checkpoint, "float32", threads=1).device
+    with pytest.raises(InputError, match="threads"):
+        open_engine(checkpoint, device=None, dtype="auto", threads=0, token_budget=None)
 
 
 def test_wanted_rows_may_come_in_any_order_and_twice(embedder_folder: Path) -> None:

@@ -64,6 +64,10 @@ class Engine(Protocol):
         """Name of the arithmetic, part of a vector's fingerprint: ``float32``, ``bfloat16``, ..."""
 
     @property
+    def device(self) -> str:
+        """Where it runs, for people to read: ``cpu (native, avx2, 2 threads)``, ``cuda:0 (torch)``."""
+
+    @property
     def token_budget(self) -> int:
         """Tokens a batch should hold at most; bounds working memory. A longer text runs alone."""
 

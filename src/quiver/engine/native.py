@@ -32,13 +32,15 @@ class NativeEngine:
         checkpoint: Checkpoint,
         dtype: str,
         *,
+        threads: int | None = None,
         token_budget: int | None = None,
         answer_ids: tuple[int, int] | None = None,
     ) -> None:
         precision = _best_precision(checkpoint) if dtype == "auto" else dtype
-        instruction_set, threads = choose_instruction_set(), count_threads()
+        instruction_set, threads = choose_instruction_set(), threads or count_threads()
         widens = precision == "bfloat16" and not _native.multiplies_bfloat16(instruction_set)
         self.precision = "bfloat16+float32" if widens else precision
+        self.device = f"cpu (native, {instruction_set}, {threads} thread{'s' * (threads > 1)})"
         self.token_budget = TOKEN_BUDGET if token_budget is None else token_budget
         self._config = config = checkpoint.config
         self.prefix_budget = max(1, PREFIX_BYTES // config.key_value_bytes_per_token(4))

@@ -18,6 +18,7 @@ def open_engine(
     backend: Backend = "auto",
     device: str | None,
     dtype: str,
+    threads: int | None = None,
     token_budget: int | None,
     answer_ids: tuple[int, int] | None = None,
 ) -> Engine:
@@ -31,30 +32,37 @@ def open_engine(
         raise InputError(f"backend {backend!r} is unknown; use auto, native or torch")
     if token_budget is not None and token_budget < 1:
         raise InputError(f"token_budget must be at least 1, not {token_budget}")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads must be at least 1, not {threads}")
     obstacle = None if backend == "torch" else _obstacle_to_native(checkpoint, device, dtype)
     if backend == "native" and obstacle:
         raise DeviceError(f"the native engine cannot run: {obstacle}; use backend='torch'")
     if backend == "native" or (backend == "auto" and not obstacle and not (device is None and _has_gpu())):
         from quiver.engine.native import NativeEngine
 
-        return NativeEngine(checkpoint, dtype, token_budget=token_budget, answer_ids=answer_ids)
-    return _open_torch(checkpoint, device, dtype, token_budget, answer_ids, obstacle)
+        return NativeEngine(
+            checkpoint, dtype, threads=threads, token_budget=token_budget, answer_ids=answer_ids
+        )
+    return _open_torch(checkpoint, device, dtype, threads, token_budget, answer_ids, obstacle)
 
 
 def _open_torch(
     checkpoint: Checkpoint,
     device: str | None,
     dtype: str,
+    threads: int | None,
     token_budget: int | None,
     answer_ids: tuple[int, int] | None,
     obstacle: str | None,
 ) -> Engine:
     try:
         from quiver.engine.torch import TorchEngine
-        from quiver.engine.torch_device import resolve_precision
+        from quiver.engine.torch_device import resolve_precision, use_threads
     except ModuleNotFoundError as error:
         reason = f"the native engine cannot run ({obstacle}), and " if obstacle else ""
         raise DeviceError(f"{reason}PyTorch is absent: pip install 'quiver-embed[torch]'") from error
+    if threads is not None:
+        use_threads(threads)
     precision = resolve_precision(device, dtype)
     return TorchEngine(checkpoint, precision, token_budget=token_budget, answer_ids=answer_ids)
 

@@ -41,6 +41,7 @@ class TorchEngine:
         answer_ids: tuple[int, int] | None = None,
     ) -> None:
         self.precision = precision.name
+        self.device = f"{precision.device} (torch)"
         self.token_budget = precision.token_budget if token_budget is None else token_budget
         self._config = checkpoint.config
         self._device, self._compute = precision.device, precision.compute

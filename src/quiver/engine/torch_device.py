@@ -83,3 +83,8 @@ def _cpu_multiplies_bfloat16() -> bool:
     """Whether bfloat16 products run on units of their own; elsewhere they are slower than float32."""
     probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")  # PyTorch has no public names
     return any(getattr(torch.cpu, probe, bool)() for probe in probes)
+
+
+def use_threads(count: int) -> None:
+    """Run PyTorch's work on the processor on this many threads, in the whole process."""
+    torch.set_num_threads(count)
