@@ -62,11 +62,7 @@ struct UnitLayout {
   size_t values_offset() const { return kUnit / kPanel * key_panel_stride(); }
   size_t head_bytes() const { return 2 * values_offset(); }
 
-  // Index, in elements, of a key's channel and of a value's channel behind values_offset().
-  size_t key_index(int position, int channel) const {
-    const int d = depth(), panel = position / kPanel, lane = position % kPanel;
-    return size_t(panel * channels / d + channel / d) * (kPanel * d) + lane * d + channel % d;
-  }
+  // Index, in elements, of a value's channel behind values_offset().
   size_t value_index(int position, int channel) const {
     const int d = depth(), panel = channel / kPanel, lane = channel % kPanel;
     return size_t(panel * kUnit / d + position / d) * (kPanel * d) + lane * d + position % d;

@@ -107,7 +107,12 @@ class Model {
   void forward(std::span<const int32_t> wanted, bool keeps);
   void copy_partial_units(int layer);
   void project(int layer, int first_head, int heads, std::span<const int32_t> rows, int first_query);
-  void finish_head(int layer, int row, int query, int head, float* values);
+  void turn_head(int layer, int row, int head, float* values);
+  void place_query(int query, int head, const float* values);
+  void place_key(int layer, int row, int head, const float* values);
+  void place_values(int layer, std::span<const int32_t> rows, int head, const float* values, size_t stride);
+  void place_value_pair(const UnitLayout& layout, std::byte* unit, int slot, const float* even, const float* odd);
+  std::byte* unit_of(int layer, int row, int head) const;
   void plan_attention(std::span<const int32_t> rows);
   void attend(int layer, std::span<const int32_t> rows);
   void attend_head(int layer, const AttentionTask& task, std::span<const int32_t> rows, int head, int thread);
