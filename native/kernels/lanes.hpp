@@ -30,17 +30,24 @@ inline Lanes larger(Lanes a, Lanes b) { return {_mm512_max_ps(a.v, b.v)}; }
 inline Lanes smaller(Lanes a, Lanes b) { return {_mm512_min_ps(a.v, b.v)}; }
 inline Lanes magnitude(Lanes a) { return {_mm512_abs_ps(a.v)}; }
 inline Lanes nearest(Lanes a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT)}; }
-// a * 2^n for whole n, by the bits of the exponent.
-inline Lanes scale_by_power(Lanes a, Lanes n) {
-  const __m512i shift = _mm512_slli_epi32(_mm512_cvtps_epi32(n.v), 23);
-  return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v), shift))};
-}
+// a * 2^n for whole n.
+inline Lanes scale_by_power(Lanes a, Lanes n) { return {_mm512_scalef_ps(a.v, n.v)}; }
 // Lane i of a where i < count, else of b.
 inline Lanes first_lanes(Lanes a, Lanes b, int count) {
   const __mmask16 mask = count >= 16 ? 0xffff : count <= 0 ? 0 : (1u << count) - 1;
   return {_mm512_mask_mov_ps(b.v, mask, a.v)};
 }
 inline Lanes from_int32(const int32_t* p) { return {_mm512_cvtepi32_ps(_mm512_loadu_si512(p))}; }
+// p - factor * q, as floats.
+inline Lanes from_int32(const int32_t* p, int factor, const int32_t* q) {
+  const __m512i taken = _mm512_mullo_epi32(_mm512_set1_epi32(factor), _mm512_loadu_si512(q));
+  return {_mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(p), taken))};
+}
+// Rounds to whole numbers, ties to even, adds bias and keeps the low byte of each.
+inline void store_bytes(uint8_t* p, Lanes a, int bias) {
+  const __m512i whole = _mm512_add_epi32(_mm512_cvtps_epi32(a.v), _mm512_set1_epi32(bias));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(whole));
+}
 inline __m256 low_half(Lanes a) { return _mm512_castps512_ps256(a.v); }
 inline __m256 high_half(Lanes a) {
   return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a.v), 1));
@@ -110,6 +117,24 @@ inline Lanes first_lanes(Lanes a, Lanes b, int count) {
   const __m256 lo = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(count), index));
   const __m256 hi = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(count - 8), index));
   return {_mm256_blendv_ps(b.lo, a.lo, lo), _mm256_blendv_ps(b.hi, a.hi, hi)};
+}
+inline __m256i less(const __m256i* p, __m256i factor, const __m256i* q) {
+  return _mm256_sub_epi32(_mm256_loadu_si256(p), _mm256_mullo_epi32(factor, _mm256_loadu_si256(q)));
+}
+// p - factor * q, as floats.
+inline Lanes from_int32(const int32_t* p, int factor, const int32_t* q) {
+  const __m256i *v = reinterpret_cast<const __m256i*>(p), *w = reinterpret_cast<const __m256i*>(q);
+  const __m256i f = _mm256_set1_epi32(factor);
+  return {_mm256_cvtepi32_ps(less(v, f, w)), _mm256_cvtepi32_ps(less(v + 1, f, w + 1))};
+}
+// Rounds to whole numbers, ties to even, adds bias and keeps the low byte of each.
+inline void store_bytes(uint8_t* p, Lanes a, int bias) {
+  const __m256i low_byte = _mm256_set1_epi32(0xff), b = _mm256_set1_epi32(bias);
+  const __m256i lo = _mm256_and_si256(_mm256_add_epi32(_mm256_cvtps_epi32(a.lo), b), low_byte);
+  const __m256i hi = _mm256_and_si256(_mm256_add_epi32(_mm256_cvtps_epi32(a.hi), b), low_byte);
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packus_epi32(lo, hi), 0b11011000);
+  const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
 inline Lanes from_int32(const int32_t* p) {
   const __m256i* v = reinterpret_cast<const __m256i*>(p);

@@ -30,11 +30,7 @@ float quantize(const float* row, int n, int bias, uint8_t* out) {
   for (int i = 0; i < n; i += kLanes) most = larger(most, magnitude(load(row + i)));
   const float limit = largest(most);
   const float inverse = limit > 0 ? 127.0f / limit : 0.0f;
-  for (int i = 0; i < n; i += kLanes) {
-    float rounded[kLanes];
-    store(rounded, nearest(load(row + i) * all(inverse)));
-    for (int j = 0; j < kLanes; j++) out[i + j] = uint8_t(int(rounded[j]) + bias);
-  }
+  for (int i = 0; i < n; i += kLanes) store_bytes(out + i, load(row + i) * all(inverse), bias);
   return limit / 127.0f;
 }
 
@@ -72,12 +68,11 @@ void silu_multiply(const float* gate_up, int n, float* out) {
 }
 
 void dequantize(float* row, int n, float row_scale, const float* scale, int bias, const int32_t* sums) {
+  const auto* whole = reinterpret_cast<const int32_t*>(row);
   const Lanes factor = all(row_scale);
   for (int i = 0; i < n; i += kLanes) {
-    int32_t corrected[kLanes];
-    __builtin_memcpy(corrected, row + i, sizeof corrected);
-    for (int j = 0; j < kLanes; j++) corrected[j] -= bias * sums[i + j];
-    store(row + i, from_int32(corrected) * factor * load(scale + i));
+    const Lanes value = bias == 0 ? from_int32(whole + i) : from_int32(whole + i, bias, sums + i);
+    store(row + i, value * factor * load(scale + i));
   }
 }
 
@@ -87,9 +82,11 @@ void scale_row(float* row, int n, float factor) {
 }
 
 void softmax(float* scores, int n, int visible, quiver::SoftmaxState& state, float* output, int width) {
+  const int open = (visible < n ? visible : n) / kLanes * kLanes;  // no lane before is hidden
   const Lanes hidden = all(-__builtin_inff());
   Lanes most = hidden;
-  for (int i = 0; i < n; i += kLanes) {
+  for (int i = 0; i < open; i += kLanes) most = larger(most, load(scores + i));
+  for (int i = open; i < n; i += kLanes) {
     const Lanes score = first_lanes(load(scores + i), hidden, visible - i);
     store(scores + i, score);
     most = larger(most, score);
@@ -99,7 +96,8 @@ void softmax(float* scores, int n, int visible, quiver::SoftmaxState& state, flo
   const Lanes shift = all(now);
   Lanes total = zero();
   for (int i = 0; i < n; i += kLanes) {
-    const Lanes weight = first_lanes(exp2(load(scores + i) - shift), zero(), visible - i);
+    Lanes weight = exp2(load(scores + i) - shift);
+    if (i >= open) weight = first_lanes(weight, zero(), visible - i);
     store(scores + i, weight);
     total = total + weight;
   }
