@@ -88,6 +88,10 @@ class Model {
     int first_unit, unit_count, shared_units;
     const UnitRef* partial;  // its prefix's last unit, if that is not full
   };
+  // Sequences that go through a layer together: [first, last) of rows and of sequences.
+  struct Group {
+    int first_row, last_row, first_sequence, last_sequence;
+  };
   // Queries first .. last of one sequence that see the same last block of keys.
   struct AttentionTask {
     int first, last, sequence;
@@ -101,11 +105,16 @@ class Model {
   };
 
   void prepare(const Batch& batch, std::span<const PrefixHandle> kept);
-  void lay_out_buffers(int rows, int units);
+  void form_groups();
+  void place_units();
+  void lay_out_buffers(int rows, bool own_units);
   void extend_rotations(int positions);
   void embed(std::span<const int32_t> token_ids);
   void forward(std::span<const int32_t> wanted, bool keeps);
-  void copy_partial_units(int layer);
+  void run_layer(int layer, const Group& group);
+  void run_last_layer(const Group& group, std::span<const int32_t> wanted, int place, bool keeps);
+  void finish_rows(int layer, int first_query, std::span<const int32_t> rows);
+  void copy_partial_units(int layer, const Group& group);
   void project(int layer, int first_head, int heads, std::span<const int32_t> rows, int first_query);
   void turn_head(int layer, int row, int head, float* values);
   void place_query(int query, int head, const float* values);
@@ -116,14 +125,17 @@ class Model {
   void plan_attention(std::span<const int32_t> rows);
   void attend(int layer, std::span<const int32_t> rows);
   void attend_head(int layer, const AttentionTask& task, std::span<const int32_t> rows, int head, int thread);
-  void add_attended(const LayerWeights& layer, int first, int count);
-  void feed_forward(const LayerWeights& layer, int first, int count);
+  void add_attended(const LayerWeights& layer, int first_query, std::span<const int32_t> rows);
+  void feed_forward(const LayerWeights& layer, std::span<const int32_t> rows);
   Rows normed(const float* norm, std::span<const int32_t> rows);
   Rows rounded(const std::byte* data, size_t stride, int width, int count);
-  void add_to_hidden(const Matrix& matrix, const Rows& rows, int first);
+  void add_to_hidden(const Matrix& matrix, const Rows& x, std::span<const int32_t> rows);
   template <class Epilogue>
   void multiply(const Matrix& matrix, int first_panel, int panels, int align, const Rows& rows, Epilogue&& epilogue);
 
+  std::span<const int32_t> rows_of(const Group& group) const {
+    return std::span<const int32_t>(identity_).subspan(group.first_row, group.last_row - group.first_row);
+  }
   float* hidden(int row) const { return buffers_.hidden + size_t(row) * buffers_.hidden_stride; }
   size_t unit_bytes() const { return unit_layout().head_bytes() * shape_.key_value_heads; }
 
@@ -136,6 +148,8 @@ class Model {
   Arena arena_;
   Buffers buffers_;
   std::vector<Sequence> sequences_;
+  std::vector<Group> groups_;
+  int most_rows_ = 0, most_units_ = 0;  // of a group
   std::vector<UnitRef> units_;
   std::vector<int32_t> position_, sequence_of_, identity_;
   std::vector<AttentionTask> tasks_;

@@ -24,6 +24,8 @@ void wait_until(const std::atomic<uint32_t>& value, Ready ready) {
     value.wait(seen, std::memory_order_acquire);
 }
 
+}  // namespace
+
 class Pool {
  public:
   std::mutex turn;
@@ -37,7 +39,7 @@ class Pool {
 
   void run(int tasks, int threads, const Threads::Task& task) {
     if (threads <= 1 || tasks <= 1) {
-      for (int i = 0; i < tasks; i++) task(i, 0);
+      for (int i = 0; i < tasks; i++) task.call(task.callee, i, 0);
       return;
     }
     task_ = &task;
@@ -62,7 +64,7 @@ class Pool {
   }
 
   void take_tasks(int thread) {
-    for (int i = next_.fetch_add(1); i < tasks_; i = next_.fetch_add(1)) (*task_)(i, thread);
+    for (int i = next_.fetch_add(1); i < tasks_; i = next_.fetch_add(1)) task_->call(task_->callee, i, thread);
   }
 
   uint32_t workers_ = 0;
@@ -71,6 +73,8 @@ class Pool {
   std::atomic<int> next_{0};
   std::atomic<uint32_t> round_{0}, working_{0};
 };
+
+namespace {
 
 // Never destroyed: its threads may outlive the end of main.
 std::atomic<Pool*> pool{new Pool};
@@ -84,6 +88,6 @@ std::unique_lock<std::mutex> Threads::claim(int count) {
   return lock;
 }
 
-void Threads::run(int tasks, int threads, const Task& task) { pool.load()->run(tasks, threads, task); }
+void Threads::run_tasks(int tasks, int threads, const Task& task) { pool.load()->run(tasks, threads, task); }
 
 }  // namespace quiver

@@ -96,6 +96,16 @@ def test_a_text_gives_the_same_bits_in_any_company(
         np.testing.assert_array_equal(alone[0], row)
 
 
+def test_batches_of_many_short_and_some_long_texts_are_the_same_too(embedder_folder: Path) -> None:
+    """More texts and longer ones than go through a layer together."""
+    sequences = random_sequences((1, 2, 3) * 200 + (2100, 40, 1500, 700))
+    engine = NativeEngine(open_checkpoint(embedder_folder), "float32", token_budget=10_000)
+    together, _ = plan_and_run(engine, sequences)
+    for index in (0, 1, 2, 300, 599, 600, 601, 602, 603):
+        alone, _ = plan_and_run(engine, [sequences[index]])
+        np.testing.assert_array_equal(alone[0], together[index])
+
+
 @pytest.mark.parametrize("threads", [2, 5])
 def test_the_number_of_threads_changes_no_bit(threads: int) -> None:
     sequences, checkpoint = random_sequences(LENGTHS), open_checkpoint(None, "embedder")

@@ -1,0 +1,59 @@
+// How a product is cut into tasks.
+#pragma once
+
+#include <algorithm>
+
+#include "model.hpp"
+#include "threads.hpp"
+
+namespace quiver {
+
+constexpr int kBlockRows = 1024;                     // rows that pass through a layer's products together
+constexpr int kMostPanels = kMostChannels / kPanel;  // panels that a task multiplies at once
+constexpr int kTasksPerThread = 4;                   // enough that threads end together
+
+template <class T>
+T* as(std::byte* p) {
+  return reinterpret_cast<T*>(p);
+}
+
+// Multiplies and hands every finished block of numbers, still in the cache, to
+// epilogue(first row, rows, first panel, panels, numbers, stride).
+template <class Epilogue>
+void Model::multiply(const Matrix& matrix, int first_panel, int panels, int align, const Rows& rows,
+                     Epilogue&& epilogue) {
+  const int row_blocks = (rows.count + kernels_.row_block - 1) / kernels_.row_block;
+  const int shares = std::max(1, (threads_ * kTasksPerThread + row_blocks - 1) / row_blocks);
+  const int most = std::max(align, kMostPanels / align * align);
+  const int chunk = std::min(round_up((panels + shares - 1) / shares, align), most);
+  const int chunks = (panels + chunk - 1) / chunk;
+  const int lines = int(kernels_.panel_bytes / kLine);
+  const size_t line_bytes = inputs_per_line(matrix.element) * element_size(row_element_);
+  const auto product = kernels_.product_of(matrix.element);
+  Threads::run(chunks * row_blocks, threads_, [&](int task, int thread) {
+    const int row = task % row_blocks * kernels_.row_block, panel = task / row_blocks * chunk;
+    const int row_count = std::min(kernels_.row_block, rows.count - row), width = std::min(chunk, panels - panel);
+    float* numbers = as<float>(buffers_.thread[thread]);
+    const size_t stride = size_t(width) * kPanel;
+    for (int line = 0; line < matrix.lines(); line += lines)
+      product({.rows = rows.data + row * rows.stride + line * line_bytes,
+               .row_stride = rows.stride,
+               .row_count = row_count,
+               .panels = matrix.panels + (first_panel + panel) * matrix.panel_stride() + line * kLine,
+               .panel_stride = matrix.panel_stride(),
+               .panel_count = width,
+               .lines = std::min(lines, matrix.lines() - line),
+               .out = numbers,
+               .out_stride = stride,
+               .accumulate = line > 0});
+    if (matrix.element == Element::kInt8) {
+      const int output = (first_panel + panel) * kPanel;
+      for (int r = 0; r < row_count; r++)
+        kernels_.dequantize(numbers + r * stride, width * kPanel, rows.scales[row + r], matrix.scale + output,
+                            kernels_.int8_bias, matrix.sums + output);
+    }
+    epilogue(row, row_count, panel, width, numbers, stride);
+  });
+}
+
+}  // namespace quiver
