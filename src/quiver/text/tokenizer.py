@@ -5,7 +5,6 @@ close its own turn. Prompts are the model's own and may hold special tokens. Bot
 string, since a token may straddle the border (``?\n`` is one token of Qwen3).
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -29,10 +28,9 @@ class TextTokenizer:
     """
 
     def __init__(self, definition: bytes, *, parse_special_tokens: bool = False) -> None:
-        marked, added = _load(definition, keep_added_tokens=True)
-        self._marked = marked
-        self._plain = marked if parse_special_tokens else _load(definition, keep_added_tokens=False)[0]
-        self._added_tokens = added
+        self._marked = marked = _load(definition)
+        self._plain = marked if parse_special_tokens else _without_added_tokens(marked)
+        self._added_tokens = [token.content for token in marked.get_added_tokens_decoder().values()]
         self.parses_special_tokens = parse_special_tokens
 
     @classmethod
@@ -113,16 +111,24 @@ def check_texts(texts: Iterable[object], *, first: int = 0, what: str = "text") 
             ) from None
 
 
-def _load(definition: bytes, *, keep_added_tokens: bool) -> tuple[tokenizers.Tokenizer, list[str]]:
+def _load(definition: bytes) -> tokenizers.Tokenizer:
+    """The tokenizer as defined, but for what it would do to a text's length."""
     try:
-        parsed = json.loads(definition)
-        added = [token["content"] for token in parsed.get("added_tokens") or ()]
-        if not keep_added_tokens:
-            parsed["added_tokens"] = []
-        parsed["truncation"] = parsed["padding"] = parsed["post_processor"] = None
-        return tokenizers.Tokenizer.from_str(json.dumps(parsed)), added
+        tokenizer = tokenizers.Tokenizer.from_buffer(definition)
     except Exception as error:  # the library raises bare Exception for a malformed definition
         raise CheckpointError(f"tokenizer.json is not a tokenizer definition: {error}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.post_processor = None
+    return tokenizer
+
+
+def _without_added_tokens(marked: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+    """The same tokenizer for plain text; the two hold one vocabulary, which takes long to read."""
+    plain = tokenizers.Tokenizer(marked.model)
+    plain.normalizer = marked.normalizer
+    plain.pre_tokenizer = marked.pre_tokenizer
+    return plain
 
 
 def _ids(encoding: tokenizers.Encoding) -> TokenIds:
