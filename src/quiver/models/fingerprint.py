@@ -3,13 +3,14 @@
 import dataclasses
 import hashlib
 import json
-import mmap
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from quiver.errors import FingerprintMismatch
-from quiver.models.checkpoint import Checkpoint, TensorEntry
+from quiver.models.checkpoint import Checkpoint
+from quiver.models.contents import contents_digest
+
+DIGEST_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ class Fingerprint:
 
 def digest(parts: Iterable[object]) -> str:
     """A short digest of JSON values."""
-    return hashlib.sha256(json.dumps(list(parts), sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(list(parts), sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 def tokenizer_digest(definition: bytes, parses_special_tokens: bool) -> str:
@@ -74,18 +75,5 @@ def tokenizer_digest(definition: bytes, parses_special_tokens: bool) -> str:
 
 
 def weights_digest(checkpoint: Checkpoint) -> str:
-    """Digest of names, types, shapes and bytes of all tensors (about a second per gigabyte)."""
-    names = sorted(checkpoint.tensors)
-    entries = [checkpoint.tensors[name] for name in names]
-    with ThreadPoolExecutor() as pool:
-        hashes = list(pool.map(_tensor_hash, entries))
-    return digest(
-        (name, entry.dtype, entry.shape, content)
-        for name, entry, content in zip(names, entries, hashes, strict=True)
-    )
-
-
-def _tensor_hash(entry: TensorEntry) -> str:
-    with entry.file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        with memoryview(view) as content, content[entry.offset : entry.offset + entry.size] as tensor:
-            return hashlib.sha256(tensor).hexdigest()
+    """A short digest of all tensors, however the files are split."""
+    return contents_digest(checkpoint)[:DIGEST_LENGTH]
