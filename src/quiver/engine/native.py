@@ -13,6 +13,7 @@ import numpy.typing as npt
 from quiver import _native
 from quiver.engine.base import Batch, Floats, Prefix
 from quiver.engine.native_weights import ELEMENTS, PRECISIONS, Packer
+from quiver.engine.packed_cache import load_matrices
 from quiver.engine.rotary import inverse_frequencies, rotation_scale
 from quiver.engine.stored import map_bytes, read_head
 from quiver.errors import DeviceError
@@ -53,7 +54,7 @@ class NativeEngine:
             dataclasses.asdict(config),
             map_bytes(embedding),
             ELEMENTS[embedding.dtype],
-            [packer.layer(index) for index in range(config.layers)],
+            packer.layers(load_matrices(packer)),
             packer.final_norm(),
             inverse_frequencies(config),
             rotation_scale(config.rope),

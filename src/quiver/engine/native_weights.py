@@ -1,86 +1,112 @@
-"""Weights for the native engine: mapped from safetensors, checked, and packed into panels.
+"""Weights for the native engine: taken from safetensors, checked, and packed into panels.
 
-Query, key and value projections become one matrix; gate and up another, whose panels alternate. A head takes
-a whole number of panels: its two halves, which rotary embedding pairs, are filled up to 16 channels each. How
-a packed matrix lies in memory is drawn in ``native/layout.hpp``.
+How a packed matrix lies in memory is drawn in ``native/layout.hpp``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from quiver import _native
 from quiver.engine.base import Floats
+from quiver.engine.native_order import INPUT_MULTIPLE, Order, filled, head_order, matrix_orders
 from quiver.engine.stored import map_bytes, read_floats
 from quiver.errors import CheckpointError
 from quiver.models.checkpoint import Checkpoint
-from quiver.models.config import ModelConfig
 
 Bytes = npt.NDArray[np.uint8]
-Order = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.int32]
+
+LAYOUT_VERSION = 1
+"""To be raised whenever packing gives other bytes, so that no packed file of before is used."""
 
 ELEMENTS = {"F32": 0, "BF16": 1, "F16": 3}
 """Numbers of the types that safetensors stores, as ``native/kernels/kernels.hpp`` has them."""
 
 PRECISIONS = {"float32": 0, "bfloat16": 1, "int8": 2}
 
-PANEL = 16
-INPUT_MULTIPLE = 64
+
+class PackedMatrix(NamedTuple):
+    """A packed matrix, as the extension takes it; scale and sums are of int8 only, else empty."""
+
+    panels: Bytes
+    scale: Floats
+    sums: Ints
+    outputs: int
+    inputs: int
+    element: int
 
 
 @dataclass(frozen=True, slots=True)
-class MatrixOrder:
-    """What a packed matrix takes from a layer's tensors."""
+class MatrixShape:
+    """How much memory a packed matrix takes: panels, then scale and sums, each of whole cache lines."""
 
-    tensors: tuple[str, ...]
-    source: Order
-    """[N] which of the tensors an output comes from"""
-    row: Order
-    """[N] and which of its rows; -1 means zeros"""
-    column: Order
-    """[K] which column an input is; -1 means zeros"""
+    outputs: int
+    inputs: int
+    element: int
+
+    @property
+    def panel_bytes(self) -> int:
+        """Bytes of the panels."""
+        return self.outputs * self.inputs * (4, 2, 1)[self.element]
+
+    @property
+    def scaled_outputs(self) -> int:
+        """How many outputs have a scale and a sum."""
+        return self.outputs if self.element == PRECISIONS["int8"] else 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of all three."""
+        return self.panel_bytes + 8 * self.scaled_outputs
+
+    def view(self, memory: Bytes) -> PackedMatrix:
+        """The matrix that lies, or is to lie, in ``size`` bytes."""
+        scale, sums = memory[self.panel_bytes :].reshape(2, -1)
+        return PackedMatrix(
+            memory[: self.panel_bytes],
+            scale.view(np.float32),
+            sums.view(np.int32),
+            self.outputs,
+            self.inputs,
+            self.element,
+        )
 
 
 class Packer:
-    """Packs a checkpoint's weights in one precision, in the order that the extension takes them."""
+    """Packs a checkpoint's weights in one precision: matrix by matrix, four a layer."""
 
     def __init__(self, checkpoint: Checkpoint, instruction_set: str, precision: str, threads: int) -> None:
-        self._checkpoint = checkpoint
-        self._instruction_set, self._precision, self._threads = instruction_set, precision, threads
-        self._matrices = _matrix_orders(checkpoint.config)
-        self._hidden = _filled(checkpoint.config.hidden_size, INPUT_MULTIPLE)
-        self._head = _head_order(checkpoint.config)
+        self.checkpoint, self.precision = checkpoint, precision
+        self._instruction_set, self._threads = instruction_set, threads
+        self._orders = {
+            f"layers.{layer}.{order.name}": (f"layers.{layer}.", order)
+            for layer, order in product(range(checkpoint.config.layers), matrix_orders(checkpoint.config))
+        }
+        element = PRECISIONS[precision]
+        self.shapes = {
+            name: MatrixShape(len(order.row), len(order.column), element)
+            for name, (_, order) in self._orders.items()
+        }
+        """All matrices, in the order of the extension"""
+        self._hidden = filled(checkpoint.config.hidden_size, INPUT_MULTIPLE)
+        self._head = head_order(checkpoint.config)
 
-    def layer(self, index: int) -> tuple[object, ...]:
-        """Four packed matrices and four norms of a layer."""
-        prefix = f"layers.{index}."
-        return (
-            *(self._pack(prefix, order) for order in self._matrices),
-            self._norm(f"{prefix}input_layernorm.weight", self._hidden),
-            self._norm(f"{prefix}self_attn.q_norm.weight", self._head),
-            self._norm(f"{prefix}self_attn.k_norm.weight", self._head),
-            self._norm(f"{prefix}post_attention_layernorm.weight", self._hidden),
-        )
+    @property
+    def size(self) -> int:
+        """Bytes of all packed matrices."""
+        return sum(shape.size for shape in self.shapes.values())
 
-    def final_norm(self) -> Floats:
-        """The norm behind the last layer."""
-        return self._norm("norm.weight", self._hidden)
-
-    def _norm(self, name: str, order: Order) -> Floats:
-        """A norm's weights in the order of the channels, zeros where there is none."""
-        weight = read_floats(self._checkpoint.tensors[name])
-        norm: Floats = np.where(order < 0, np.float32(0), weight[np.maximum(order, 0)]).astype(np.float32)
-        return norm
-
-    def _pack(self, prefix: str, order: MatrixOrder) -> tuple[object, ...]:
-        """Panels, scale and sums (of int8 only, else empty), outputs, inputs and element."""
-        entries = [self._checkpoint.tensors[f"{prefix}{name}.weight"] for name in order.tensors]
-        element = PRECISIONS[self._precision]
-        outputs, inputs = len(order.row), len(order.column)
-        panels = _aligned(outputs * inputs * (4, 2, 1)[element])
-        scaled = outputs if self._precision == "int8" else 0
-        scale, sums = np.empty(scaled, np.float32), np.empty(scaled, np.int32)
+    def pack(self, name: str) -> Bytes:
+        """The memory of one packed matrix; raises CheckpointError for weights that are not finite."""
+        prefix, order = self._orders[name]
+        entries = [self.checkpoint.tensors[f"{prefix}{tensor}.weight"] for tensor in order.tensors]
+        memory = _aligned(self.shapes[name].size)
+        matrix = self.shapes[name].view(memory)
         finite = _native.pack(
             self._instruction_set,
             self._threads,
@@ -88,86 +114,41 @@ class Packer:
             order.source,
             order.row,
             order.column,
-            element,
-            panels,
-            scale,
-            sums,
+            matrix.element,
+            matrix.panels,
+            matrix.scale,
+            matrix.sums,
         )
         if not finite:
             raise CheckpointError(
                 f"{prefix}{order.tensors[0]}.weight has weights that are not finite: the file is damaged"
             )
-        return panels, scale, sums, outputs, inputs, element
+        return memory
 
+    def layers(self, matrices: Sequence[PackedMatrix]) -> list[tuple[PackedMatrix | Floats, ...]]:
+        """Four packed matrices and four norms of every layer."""
+        return [
+            (*matrices[4 * layer : 4 * layer + 4], *self._norms(f"layers.{layer}."))
+            for layer in range(self.checkpoint.config.layers)
+        ]
 
-def _matrix_orders(config: ModelConfig) -> tuple[MatrixOrder, ...]:
-    """Queries, keys and values; attention's output; gate and up; down."""
-    head, value = _head_order(config), _value_order(config)
-    qkv = (
-        _heads(head, config.query_heads),
-        _heads(head, config.key_value_heads),
-        _heads(value, config.key_value_heads),
-    )
-    hidden, outputs = _filled(config.hidden_size, INPUT_MULTIPLE), _filled(config.hidden_size, PANEL)
-    blocks = _filled(config.intermediate_size, PANEL).reshape(-1, PANEL)
-    gate_up = np.repeat(blocks, 2, axis=0).reshape(-1)
-    from_one = np.zeros(len(outputs), np.int32)
-    return (
-        MatrixOrder(
-            ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-            np.repeat(np.arange(3, dtype=np.int32), [len(part) for part in qkv]),
-            np.concatenate(qkv),
-            hidden,
-        ),
-        MatrixOrder(
-            ("self_attn.o_proj",),
-            from_one,
-            outputs,
-            _fill(_heads(value, config.query_heads), INPUT_MULTIPLE),
-        ),
-        MatrixOrder(
-            ("mlp.gate_proj", "mlp.up_proj"),
-            np.tile(np.repeat(np.arange(2, dtype=np.int32), PANEL), len(blocks)),
-            gate_up,
-            hidden,
-        ),
-        MatrixOrder(("mlp.down_proj",), from_one, outputs, _filled(config.intermediate_size, INPUT_MULTIPLE)),
-    )
+    def final_norm(self) -> Floats:
+        """The norm behind the last layer."""
+        return self._norm("norm.weight", self._hidden)
 
+    def _norms(self, prefix: str) -> tuple[Floats, ...]:
+        return (
+            self._norm(f"{prefix}input_layernorm.weight", self._hidden),
+            self._norm(f"{prefix}self_attn.q_norm.weight", self._head),
+            self._norm(f"{prefix}self_attn.k_norm.weight", self._head),
+            self._norm(f"{prefix}post_attention_layernorm.weight", self._hidden),
+        )
 
-def _fill(order: npt.NDArray[np.int64] | Order, multiple: int) -> Order:
-    """The order with zeros (-1) at the end, up to a multiple."""
-    filled = np.full(-len(order) % multiple + len(order), -1, np.int32)
-    filled[: len(order)] = order
-    return filled
-
-
-def _filled(size: int, multiple: int) -> Order:
-    return _fill(np.arange(size), multiple)
-
-
-def _head_order(config: ModelConfig) -> Order:
-    """Channels of a query or key head: each half filled up to panels."""
-    half = config.head_dim // 2
-    return np.concatenate([_filled(half, PANEL), _shift(_filled(half, PANEL), half)])
-
-
-def _value_order(config: ModelConfig) -> Order:
-    """Channels of a value head, as wide as the others."""
-    channels = np.full(len(_head_order(config)), -1, np.int32)
-    channels[: config.head_dim] = np.arange(config.head_dim)
-    return channels
-
-
-def _heads(order: Order, heads: int) -> Order:
-    """The same order for every head."""
-    size = int(order.max()) + 1
-    return np.concatenate([_shift(order, head * size) for head in range(heads)])
-
-
-def _shift(order: Order, offset: int) -> Order:
-    shifted: Order = np.where(order < 0, -1, order + offset).astype(np.int32)
-    return shifted
+    def _norm(self, name: str, order: Order) -> Floats:
+        """A norm's weights in the order of the channels, zeros where there is none."""
+        weight = read_floats(self.checkpoint.tensors[name])
+        norm: Floats = np.where(order < 0, np.float32(0), weight[np.maximum(order, 0)]).astype(np.float32)
+        return norm
 
 
 def _aligned(size: int) -> Bytes:
