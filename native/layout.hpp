@@ -13,7 +13,8 @@
 //
 // A line is one cache line, one AVX-512 register, two AVX2 registers and one row of an AMX tile, and what lies
 // in 32 bits of it is what the dot-product instructions take: so every instruction set reads the same file. K is
-// filled up with zeros to a multiple of 64 and N to one of 16.
+// filled up with zeros to a multiple of 64 and N to one of 16. Packed files outlive a build: whoever changes what
+// pack() writes raises LAYOUT_VERSION (native_weights.py).
 //
 // Keys and values lie likewise, in units of 32 positions of one key/value head: two panels whose outputs are
 // keys (K = channels), then panels whose outputs are channels (K = positions). Attention is thus two products of

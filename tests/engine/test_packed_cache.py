@@ -27,8 +27,8 @@ from tests.engine.oracle import random_sequences
 
 pytest.importorskip("quiver.engine.native", reason="no extension here", exc_type=ImportError)
 from quiver import _native
-from quiver.engine import packed_cache
-from quiver.engine.native import NativeEngine
+from quiver.engine import packed_cache, packed_file
+from quiver.engine.native import NativeEngine, choose_instruction_set
 from quiver.engine.native_weights import LAYOUT_VERSION, PRECISIONS, Packer
 from quiver.engine.packed_file import PackedFormat
 
@@ -72,7 +72,7 @@ def packed_files() -> list[Path]:
 
 
 def make_packer(folder: Path, precision: str = "int8") -> Packer:
-    return Packer(open_checkpoint(folder), _native.best_instruction_set(), precision, 1)
+    return Packer(open_checkpoint(folder), choose_instruction_set(), precision, 1)
 
 
 @pytest.mark.parametrize("dtype", PRECISION_NAMES)
@@ -197,7 +197,7 @@ START = """
 import sys, time
 from pathlib import Path
 from quiver import _native
-from quiver.engine import packed_cache
+from quiver.engine import packed_cache, packed_file
 from quiver.engine.native_weights import Packer
 
 packed_cache.LEAST_BYTES = 0
@@ -335,6 +335,15 @@ def test_a_process_that_packs_for_ever_is_not_waited_for(
         is_packed_in_memory("too long")
 
 
+def test_a_checkpoint_that_changes_meanwhile(
+    is_packed_in_memory: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = iter(["before", "after"])
+    monkeypatch.setattr(packed_file, "contents_digest", lambda checkpoint: next(digests))
+    is_packed_in_memory("changed while it was packed")
+    assert packed_files() == []
+
+
 def test_a_file_that_cannot_be_read_back(
     is_packed_in_memory: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -375,7 +384,8 @@ PACKED_BYTES = {
 
 
 @pytest.mark.parametrize("precision", PRECISION_NAMES)
-def test_the_layout_has_not_changed_unnoticed(tmp_path: Path, precision: str) -> None:
+@pytest.mark.parametrize("instruction_set", _native.instruction_sets())
+def test_the_layout_has_not_changed_unnoticed(tmp_path: Path, instruction_set: str, precision: str) -> None:
     """Where this fails, raise LAYOUT_VERSION, so that files of before are not used, and note the digests."""
     folder = write_checkpoint(tmp_path / "embedding", hidden_size=40, head_dim=24, num_hidden_layers=1)
     checkpoint = open_checkpoint(folder)
@@ -384,6 +394,6 @@ def test_the_layout_has_not_changed_unnoticed(tmp_path: Path, precision: str) ->
             stream.seek(entry.offset)
             counted = np.arange(entry.size // 4) * 7919 % 2003
             stream.write(((counted - 1001) / 1024).astype(np.float32).tobytes())
-    packer = Packer(checkpoint, _native.best_instruction_set(), precision, 1)
+    packer = Packer(checkpoint, instruction_set, precision, 1)
     packed = hashlib.sha256(b"".join(packer.pack(name).tobytes() for name in packer.shapes))
     assert (LAYOUT_VERSION, packed.hexdigest()[:16]) == (1, PACKED_BYTES[precision])

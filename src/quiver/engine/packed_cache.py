@@ -77,6 +77,8 @@ def _pack(stream: BinaryIO, partial: Path, path: Path, packed_format: PackedForm
             stream.truncate(0)
             _check_space(partial.parent, packed_format.size)
             packed_format.write(stream)
+            if not packed_format.is_current():
+                raise OSError("the checkpoint changed while it was packed")
             os.replace(partial, path)
             matrices = _map(path, packed_format)
     finally:

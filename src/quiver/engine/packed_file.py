@@ -27,17 +27,17 @@ class PackedFormat:
 
     def __init__(self, packer: Packer) -> None:
         self._packer = packer
-        checkpoint = packer.checkpoint
-        content = [
-            LAYOUT_VERSION,
-            contents_digest(checkpoint),
-            packer.precision,
-            dataclasses.asdict(checkpoint.config),
-        ]
+        self._contents = contents_digest(packer.checkpoint)
+        config = dataclasses.asdict(packer.checkpoint.config)
+        content = [LAYOUT_VERSION, self._contents, packer.precision, config]
         self.key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         """Digest of all that the panels depend on"""
         self._header = _header(packer, self.key)
         self.size = len(self._header) + packer.size
+
+    def is_current(self) -> bool:
+        """Whether the checkpoint still has the contents that the key tells."""
+        return contents_digest(self._packer.checkpoint) == self._contents
 
     def map(self, stream: BinaryIO) -> list[PackedMatrix] | None:
         """The matrices of a file, which stays mapped as long as they are used; None if it is not whole."""

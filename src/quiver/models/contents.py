@@ -28,7 +28,7 @@ def contents_digest(checkpoint: Checkpoint) -> str:
     """
     if sum(entry.size for entry in checkpoint.tensors.values()) < LEAST_BYTES:
         return _read_contents(checkpoint)
-    files = sorted({entry.file.resolve() for entry in checkpoint.tensors.values()})
+    files = sorted(file.resolve() for file in {entry.file for entry in checkpoint.tensors.values()})
     signature = _signature(files)
     known = _recall(signature)
     if known:
