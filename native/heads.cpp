@@ -8,7 +8,7 @@ namespace quiver {
 void Model::project(int layer, int first_head, int heads, std::span<const int32_t> rows, int first_query) {
   const LayerWeights& weights = weights_.layers[layer];
   const int panels = shape_.channels() / kPanel, first_value = shape_.query_heads + shape_.key_value_heads;
-  const Rows x = normed(weights.input_norm, rows);
+  const Rows x = normed(weights.input_norm, weights.qkv, rows);
   multiply(weights.qkv, first_head * panels, heads * panels, panels, x,
            [&](int row, int count, int panel, int width, float* numbers, size_t stride) {
              for (int p = 0; p < width; p += panels) {

@@ -39,11 +39,13 @@ constexpr int kMostChannels = 512;  // of a head, which one task must hold whole
 constexpr int round_up(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }
 constexpr int inputs_per_line(Element e) { return 4 / int(element_size(e)); }
 
-// A packed matrix; scale and correction exist for int8 only.
+// A packed matrix. The last three exist for int8 only: what undoes the rounding of an output, the sum of its
+// rounded weights, and what an input is multiplied by before it is rounded, since its weights were divided by it.
 struct Matrix {
   const std::byte* panels = nullptr;
   const float* scale = nullptr;
   const int32_t* sums = nullptr;
+  const float* input_scale = nullptr;
   int outputs = 0, inputs = 0;
   Element element = Element::kFloat32;
 

@@ -124,34 +124,18 @@ void Model::copy_partial_units(int layer, const Group& group) {
   });
 }
 
-Model::Rows Model::normed(const float* norm, std::span<const int32_t> rows) {
+Model::Rows Model::normed(const float* norm, const Matrix& matrix, std::span<const int32_t> rows) {
+  Buffers& b = buffers_;
   const int width = shape_.padded_hidden(), count = int(rows.size());
   Threads::run((count + 15) / 16, threads_, [&](int task, int thread) {
-    float* out = as<float>(buffers_.thread[thread]);
+    float* out = as<float>(b.thread[thread]);
     for (int i = task * 16; i < std::min(count, task * 16 + 16); i++) {
       kernels_.rms_norm(hidden(rows[i]), norm, width, shape_.hidden, shape_.eps, out);
-      std::byte* place = buffers_.rows + i * buffers_.row_stride;
-      if (row_element_ == Element::kInt8)
-        buffers_.scales[i] = kernels_.quantize(out, width, kernels_.int8_bias, as<uint8_t>(place));
-      else
-        kernels_.narrow(out, width, row_element_, place);
+      if (row_element_ == Element::kInt8) round_row(out, matrix, i, b.rows, b.row_stride);
+      else kernels_.narrow(out, width, row_element_, b.rows + i * b.row_stride);
     }
   });
-  return {buffers_.rows, buffers_.row_stride, count, buffers_.scales};
-}
-
-// Rows in the element that products take: themselves, or rounded to int8.
-Model::Rows Model::rounded(const std::byte* data, size_t stride, int width, int count) {
-  if (row_element_ != Element::kInt8) return {data, stride, count, nullptr};
-  Threads::run((count + 15) / 16, threads_, [&](int task, int thread) {
-    float* wide = as<float>(buffers_.thread[thread]);
-    for (int i = task * 16; i < std::min(count, task * 16 + 16); i++) {
-      kernels_.widen(data + i * stride, attention_element_, width, wide);
-      buffers_.scales[i] = kernels_.quantize(wide, width, kernels_.int8_bias,
-                                             as<uint8_t>(buffers_.rounded + i * buffers_.rounded_stride));
-    }
-  });
-  return {buffers_.rounded, buffers_.rounded_stride, count, buffers_.scales};
+  return {b.rows, b.row_stride, count, b.scales, b.rest, b.rest_scales};
 }
 
 void Model::add_to_hidden(const Matrix& matrix, const Rows& x, std::span<const int32_t> rows) {
@@ -164,11 +148,12 @@ void Model::add_to_hidden(const Matrix& matrix, const Rows& x, std::span<const i
 
 void Model::add_attended(const LayerWeights& layer, int first_query, std::span<const int32_t> rows) {
   const std::byte* attended = buffers_.queries + first_query * buffers_.query_stride;
-  add_to_hidden(layer.out, rounded(attended, buffers_.query_stride, shape_.attended_width(), int(rows.size())), rows);
+  add_to_hidden(layer.out, rounded(attended, buffers_.query_stride, layer.out, int(rows.size())), rows);
 }
 
 void Model::feed_forward(const LayerWeights& layer, std::span<const int32_t> rows) {
-  multiply(layer.gate_up, 0, layer.gate_up.panel_count(), 2, normed(layer.feed_forward_norm, rows),
+  const Rows x = normed(layer.feed_forward_norm, layer.gate_up, rows);
+  multiply(layer.gate_up, 0, layer.gate_up.panel_count(), 2, x,
            [&](int row, int count, int panel, int width, float* numbers, size_t stride) {
              for (int r = 0; r < count; r++) {
                float* gate_up = numbers + r * stride;
@@ -178,8 +163,7 @@ void Model::feed_forward(const LayerWeights& layer, std::span<const int32_t> row
                                place + panel / 2 * kPanel * element_size(attention_element_));
              }
            });
-  const Rows inner = rounded(buffers_.inner, buffers_.inner_stride, shape_.padded_inner(), int(rows.size()));
-  add_to_hidden(layer.down, inner, rows);
+  add_to_hidden(layer.down, rounded(buffers_.inner, buffers_.inner_stride, layer.down, int(rows.size())), rows);
 }
 
 }  // namespace quiver

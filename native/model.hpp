@@ -76,12 +76,21 @@ class Model {
   UnitLayout unit_layout() const { return {shape_.channels(), attention_element_}; }
 
  private:
-  // Rows ready for a product; `scales` undo the rounding to int8.
+  // Rows ready for a product. Of int8: `scales` undo the rounding, and `rest_scales` that of what it left of rows
+  // with outliers, in a row of `rest`; they are zero for all others.
   struct Rows {
     const std::byte* data;
     size_t stride;
     int count;
     const float* scales;
+    const std::byte* rest;
+    const float* rest_scales;
+  };
+  // Panels that a task multiplies at once.
+  struct Part {
+    const Matrix& matrix;
+    int first_panel, panels;
+    size_t stride() const { return size_t(panels) * kPanel; }
   };
   struct Sequence {
     int first_row, length, start;  // start: positions in its prefix
@@ -98,9 +107,10 @@ class Model {
   };
   struct Buffers {
     float* hidden;
-    std::byte *queries, *units, *rows, *inner, *rounded;
-    float* scales;
+    std::byte *queries, *units, *rows, *inner, *rounded, *rest;
+    float *scales, *rest_scales;
     size_t hidden_stride, query_stride, row_stride, inner_stride, rounded_stride;  // hidden in floats, else bytes
+    size_t product;  // bytes of the numbers that a task makes at once
     std::vector<std::byte*> thread;
   };
 
@@ -127,8 +137,11 @@ class Model {
   void attend_head(int layer, const AttentionTask& task, std::span<const int32_t> rows, int head, int thread);
   void add_attended(const LayerWeights& layer, int first_query, std::span<const int32_t> rows);
   void feed_forward(const LayerWeights& layer, std::span<const int32_t> rows);
-  Rows normed(const float* norm, std::span<const int32_t> rows);
-  Rows rounded(const std::byte* data, size_t stride, int width, int count);
+  Rows normed(const float* norm, const Matrix& matrix, std::span<const int32_t> rows);
+  Rows rounded(const std::byte* data, size_t stride, const Matrix& matrix, int count);
+  void round_row(const float* row, const Matrix& matrix, int index, std::byte* out, size_t stride);
+  void multiply_rows(const Part& part, const std::byte* rows, size_t stride, int count, float* numbers);
+  void undo_rounding(const Part& part, const Rows& rows, int first, int count, float* numbers);
   void add_to_hidden(const Matrix& matrix, const Rows& x, std::span<const int32_t> rows);
   template <class Epilogue>
   void multiply(const Matrix& matrix, int first_panel, int panels, int align, const Rows& rows, Epilogue&& epilogue);

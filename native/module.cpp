@@ -44,11 +44,12 @@ std::vector<std::string> instruction_sets() {
 }
 
 bool pack_matrix(const std::string& kernels, int threads, const std::vector<std::tuple<Bytes, int, int>>& sources,
-                 Ints source, Ints row, Ints column, int element, WritableBytes panels, WritableFloats scale,
-                 WritableInts sums) {
+                 Ints source, Ints row, Ints column, int element, Floats input_sizes, WritableBytes panels,
+                 WritableFloats scale, WritableInts sums, WritableFloats input_scale) {
   const auto kind = Element(element);
   const size_t wanted = row.size() * column.size() * element_size(kind);
-  const bool scaled = kind != Element::kInt8 || (scale.size() == row.size() && sums.size() == row.size());
+  const bool scaled = kind != Element::kInt8 || (scale.size() == row.size() && sums.size() == row.size() &&
+                                                 input_scale.size() == column.size() && input_sizes.size() == column.size());
   if (source.size() != row.size() || panels.size() != wanted || row.size() % kPanel ||
       column.size() % kInputMultiple || !scaled)
     throw nb::value_error("the packed matrix does not have the size of its order");
@@ -67,7 +68,8 @@ bool pack_matrix(const std::string& kernels, int threads, const std::vector<std:
       if (column.data()[i] >= s.columns) throw nb::value_error("the order names no column");
   nb::gil_scoped_release release;
   return pack(kernels_named(kernels), threads, stored, {span_of(source), span_of(row), span_of(column)}, kind,
-              reinterpret_cast<std::byte*>(panels.data()), scale.data(), sums.data());
+              span_of(input_sizes),
+              {reinterpret_cast<std::byte*>(panels.data()), scale.data(), sums.data(), input_scale.data()});
 }
 
 // A model and the arrays that its weights lie in.
@@ -81,10 +83,11 @@ Matrix matrix_of(const nb::handle& entry) {
   const auto panels = nb::cast<Bytes>(tuple[0]);
   const auto scale = nb::cast<Floats>(tuple[1]);
   const auto sums = nb::cast<Ints>(tuple[2]);
-  const int outputs = nb::cast<int>(tuple[3]), inputs = nb::cast<int>(tuple[4]);
-  const auto element = Element(nb::cast<int>(tuple[5]));
+  const auto input_scale = nb::cast<Floats>(tuple[3]);
+  const int outputs = nb::cast<int>(tuple[4]), inputs = nb::cast<int>(tuple[5]);
+  const auto element = Element(nb::cast<int>(tuple[6]));
   if (panels.size() != size_t(outputs) * inputs * element_size(element)) throw nb::value_error("a matrix is cut short");
-  return {bytes_of(panels), scale.data(), sums.data(), outputs, inputs, element};
+  return {bytes_of(panels), scale.data(), sums.data(), input_scale.data(), outputs, inputs, element};
 }
 
 void load(LoadedModel* self, const std::string& kernels, int threads, int precision, nb::dict shape,

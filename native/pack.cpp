@@ -40,6 +40,29 @@ float round_to_int8(float* inputs, size_t count) {
   return scale;
 }
 
+// Inputs and their weights share outliers evenly: an input of size a whose largest weight is c is multiplied by
+// sqrt(c / a) and its weights are divided by it, so that both become sqrt(a c). However a checkpoint spreads a
+// channel's size over a norm, or the matrix before, and this one, the same numbers are rounded.
+void balance(const Kernels& kernels, int threads, std::span<const Source> sources, const PackOrder& order,
+             std::span<const float> input_sizes, float* input_scale) {
+  const size_t count = order.column.size();
+  std::vector<std::vector<float>> largest(threads, std::vector<float>(count, 0.0f));
+  Threads::run(int(order.row.size()) / kPanel, threads, [&](int panel, int thread) {
+    std::vector<float> inputs(count), wide;
+    float* most = largest[thread].data();
+    for (int lane = 0; lane < kPanel; lane++) {
+      gather(kernels, sources, order, panel * kPanel + lane, wide, inputs.data());
+      for (size_t i = 0; i < count; i++) most[i] = std::max(most[i], std::abs(inputs[i]));
+    }
+  });
+  for (size_t i = 0; i < count; i++) {
+    float weight = 0;
+    for (const auto& part : largest) weight = std::max(weight, part[i]);
+    const float ratio = weight / input_sizes[i];
+    input_scale[i] = std::isnormal(ratio) ? std::sqrt(ratio) : 1.0f;
+  }
+}
+
 // Rows of a panel, one an output, to lines of `depth` inputs an output.
 template <class T, class Stored>
 void interleave(const std::vector<Stored>& rows, size_t count, int depth, std::byte* panel) {
@@ -61,11 +84,12 @@ void widen_row(const Kernels& kernels, const std::byte* row, Element element, in
 }
 
 bool pack(const Kernels& kernels, int threads, std::span<const Source> sources, const PackOrder& order,
-          Element element, std::byte* panels, float* scale, int32_t* sums) {
+          Element element, std::span<const float> input_sizes, const Packed& packed) {
   const size_t count = order.column.size();
   const size_t stride = count / inputs_per_line(element) * kLine;
   std::atomic<bool> finite = true;
   const auto lock = Threads::claim(threads);
+  if (element == Element::kInt8) balance(kernels, threads, sources, order, input_sizes, packed.input_scale);
   Threads::run(int(order.row.size()) / kPanel, threads, [&](int panel, int) {
     std::vector<float> rows(kPanel * count), wide;
     for (int lane = 0; lane < kPanel; lane++) {
@@ -74,13 +98,14 @@ bool pack(const Kernels& kernels, int threads, std::span<const Source> sources, 
       gather(kernels, sources, order, output, wide, inputs);
       if (!all_finite(inputs, count)) finite = false;
       if (element == Element::kInt8) {
-        scale[output] = round_to_int8(inputs, count);
+        for (size_t i = 0; i < count; i++) inputs[i] /= packed.input_scale[i];
+        packed.scale[output] = round_to_int8(inputs, count);
         float total = 0;
         for (size_t i = 0; i < count; i++) total += inputs[i];
-        sums[output] = int32_t(total);
+        packed.sums[output] = int32_t(total);
       }
     }
-    std::byte* out = panels + panel * stride;
+    std::byte* out = packed.panels + panel * stride;
     if (element == Element::kFloat32) interleave<float>(rows, count, 1, out);
     else if (element == Element::kInt8) interleave<int8_t>(rows, count, 4, out);
     else {

@@ -20,10 +20,18 @@ struct PackOrder {
   std::span<const int32_t> source, row, column;
 };
 
-// Fills panels (and, for int8, scale and sums) of order.row.size() outputs by order.column.size() inputs.
-// Returns false if a weight is not finite.
+// Where a packed matrix goes: what Matrix has, the last three for int8 only.
+struct Packed {
+  std::byte* panels;
+  float* scale;
+  int32_t* sums;
+  float* input_scale;
+};
+
+// Packs a matrix of order.row.size() outputs by order.column.size() inputs. `input_sizes` says, for int8, how large
+// the inputs are beside each other; zero if that is not known. Returns false if a weight is not finite.
 bool pack(const Kernels& kernels, int threads, std::span<const Source> sources, const PackOrder& order,
-          Element element, std::byte* panels, float* scale, int32_t* sums);
+          Element element, std::span<const float> input_sizes, const Packed& packed);
 
 // A stored row of any length as floats, filled up with zeros to a multiple of 16; reads nothing behind the row.
 void widen_row(const Kernels& kernels, const std::byte* row, Element element, int columns, float* out);

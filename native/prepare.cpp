@@ -100,7 +100,10 @@ void Model::lay_out_buffers(int rows, bool own_units) {
   b.row_stride = padded_stride(shape_.padded_hidden(), row_element_);
   b.inner_stride = padded_stride(shape_.padded_inner(), attention_element_);
   b.rounded_stride = padded_stride(width, Element::kInt8);
-  const size_t product = size_t(kernels_.row_block + kPanel) * kMostPanels * kPanel * sizeof(float);
+  const bool rounds = row_element_ == Element::kInt8;
+  const size_t rows_at_once = kernels_.row_block + kPanel;
+  b.product = rows_at_once * kMostPanels * kPanel * sizeof(float);
+  const size_t rests = rounds ? b.product + rows_at_once * b.rounded_stride : 0;
   const size_t queries = size_t(kQueryBlock * shape_.group() + kPanel);
   const size_t attention = queries * (2 * shape_.channels() + 2 * kKeyBlock + 2) * sizeof(float);
   const size_t row = (width + kPanel) * sizeof(float);
@@ -110,10 +113,12 @@ void Model::lay_out_buffers(int rows, bool own_units) {
     b.units = take(own_units ? most_units_ * unit_bytes() : 0);
     b.rows = take(block * b.row_stride);
     b.inner = take(block * b.inner_stride);
-    b.rounded = row_element_ == Element::kInt8 ? take(block * b.rounded_stride) : nullptr;
+    b.rounded = take(rounds ? block * b.rounded_stride : 0);
+    b.rest = take(rounds ? block * b.rounded_stride : 0);
     b.scales = as<float>(take(block * sizeof(float)));
+    b.rest_scales = as<float>(take(block * sizeof(float)));
     b.thread.resize(threads_);
-    for (auto& scratch : b.thread) scratch = take(std::max({product, attention, row}));
+    for (auto& scratch : b.thread) scratch = take(std::max({b.product + rests, attention, row}));
   });
   const size_t used = shape_.query_width() * element_size(attention_element_);
   for (int r = 0; r < group; r++) std::memset(b.queries + r * b.query_stride + used, 0, b.query_stride - used);

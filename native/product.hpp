@@ -27,32 +27,14 @@ void Model::multiply(const Matrix& matrix, int first_panel, int panels, int alig
   const int most = std::max(align, kMostPanels / align * align);
   const int chunk = std::min(round_up((panels + shares - 1) / shares, align), most);
   const int chunks = (panels + chunk - 1) / chunk;
-  const int lines = int(kernels_.panel_bytes / kLine);
-  const size_t line_bytes = inputs_per_line(matrix.element) * element_size(row_element_);
-  const auto product = kernels_.product_of(matrix.element);
   Threads::run(chunks * row_blocks, threads_, [&](int task, int thread) {
     const int row = task % row_blocks * kernels_.row_block, panel = task / row_blocks * chunk;
     const int row_count = std::min(kernels_.row_block, rows.count - row), width = std::min(chunk, panels - panel);
     float* numbers = as<float>(buffers_.thread[thread]);
-    const size_t stride = size_t(width) * kPanel;
-    for (int line = 0; line < matrix.lines(); line += lines)
-      product({.rows = rows.data + row * rows.stride + line * line_bytes,
-               .row_stride = rows.stride,
-               .row_count = row_count,
-               .panels = matrix.panels + (first_panel + panel) * matrix.panel_stride() + line * kLine,
-               .panel_stride = matrix.panel_stride(),
-               .panel_count = width,
-               .lines = std::min(lines, matrix.lines() - line),
-               .out = numbers,
-               .out_stride = stride,
-               .accumulate = line > 0});
-    if (matrix.element == Element::kInt8) {
-      const int output = (first_panel + panel) * kPanel;
-      for (int r = 0; r < row_count; r++)
-        kernels_.dequantize(numbers + r * stride, width * kPanel, rows.scales[row + r], matrix.scale + output,
-                            kernels_.int8_bias, matrix.sums + output);
-    }
-    epilogue(row, row_count, panel, width, numbers, stride);
+    const Part part{matrix, first_panel + panel, width};
+    multiply_rows(part, rows.data + row * rows.stride, rows.stride, row_count, numbers);
+    if (matrix.element == Element::kInt8) undo_rounding(part, rows, row, row_count, numbers);
+    epilogue(row, row_count, panel, width, numbers, part.stride());
   });
 }
 

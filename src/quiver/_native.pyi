@@ -48,9 +48,11 @@ def pack(
     row: npt.NDArray[np.int32],
     column: npt.NDArray[np.int32],
     element: int,
+    input_sizes: npt.NDArray[np.float32],
     panels: npt.NDArray[np.uint8],
     scale: npt.NDArray[np.float32],
     sums: npt.NDArray[np.int32],
+    input_scale: npt.NDArray[np.float32],
     /,
 ) -> bool: ...
 def instruction_sets() -> list[str]: ...

@@ -147,11 +147,18 @@ void check_rows(const Kernels& kernels) {
   kernels.widen(narrowed.data(), Element::kBfloat16, n, again.data());
   for (int i = 0; i < n; i++) expect(std::abs(again[i] - row[i]) <= std::abs(row[i]) / 256, kernels, "narrow is wrong");
 
-  std::vector<uint8_t> rounded(n);
-  const float scale = kernels.quantize(row.data(), n, kernels.int8_bias, rounded.data());
+  std::vector<float> uneven = row;
+  if (whole(0, 1)) uneven[whole(0, n - 1)] = 1000;
+  std::vector<uint8_t> rounded(n), rest(n);
+  const auto [scale, has_rest] =
+      kernels.quantize(uneven.data(), other.data(), n, kernels.int8_bias, rounded.data(), rest.data());
+  const auto value = [&](uint8_t x) { return kernels.int8_bias ? x - kernels.int8_bias : int8_t(x); };
   for (int i = 0; i < n; i++) {
-    const int value = kernels.int8_bias ? rounded[i] - kernels.int8_bias : int8_t(rounded[i]);
-    expect(std::abs(value * scale - row[i]) <= 0.501f * scale, kernels, "quantize is wrong");
+    const float expected = uneven[i] * other[i], found = scale * value(rounded[i]);
+    expect(std::abs(found - expected) <= 0.501f * scale, kernels, "quantize is wrong");
+    if (!has_rest) continue;
+    expect(std::abs(found + scale / kFiner * value(rest[i]) - expected) <= 0.51f * scale / kFiner, kernels,
+           "the rest of rounding is wrong");
   }
 
   const int visible = whole(1, n);
@@ -174,6 +181,9 @@ struct Network {
     std::vector<float> gate_up = numbers(384 * 128, .1f), down = numbers(128 * 192, .1f);
   } layers[2];
 
+  Network() {
+    for (size_t i = 0; i < embedding.size(); i += 2 * 128) embedding[i + 5] = 300;  // an outlier in every second token
+  }
   static std::vector<float> numbers(size_t count, float scale) {
     std::vector<float> made(count);
     for (float& x : made) x = scale * normal();
@@ -181,22 +191,24 @@ struct Network {
   }
 };
 
-struct Packed {
+struct PackedMatrix {
   Memory panels;
-  std::vector<float> scale;
+  std::vector<float> scale, input_scale;
   std::vector<int32_t> sums;
   Matrix matrix;
 
-  Packed(const Kernels& kernels, const std::vector<float>& stored, int inputs, Element element, bool alternate)
-      : panels(stored.size() * element_size(element)), scale(stored.size() / inputs), sums(stored.size() / inputs) {
+  PackedMatrix(const Kernels& kernels, const std::vector<float>& stored, int inputs, Element element, bool alternate)
+      : panels(stored.size() * element_size(element)), scale(stored.size() / inputs), input_scale(inputs), sums(stored.size() / inputs) {
     const int outputs = int(stored.size()) / inputs;
     std::vector<int32_t> source(outputs, 0), row(outputs), column(inputs);
     for (int i = 0; i < outputs; i++)
       row[i] = alternate ? i / 32 * 16 + i % 16 + (i % 32 < 16 ? 0 : outputs / 2) : i;
     for (int i = 0; i < inputs; i++) column[i] = i;
     const Source from{reinterpret_cast<const std::byte*>(stored.data()), Element::kFloat32, inputs};
-    pack(kernels, 1, {&from, 1}, {source, row, column}, element, panels.bytes(), scale.data(), sums.data());
-    matrix = {panels.bytes(), scale.data(), sums.data(), outputs, inputs, element};
+    const std::vector<float> sizes(inputs, 1.0f);
+    pack(kernels, 1, {&from, 1}, {source, row, column}, element, sizes,
+         {panels.bytes(), scale.data(), sums.data(), input_scale.data()});
+    matrix = {panels.bytes(), scale.data(), sums.data(), input_scale.data(), outputs, inputs, element};
   }
 };
 
@@ -205,9 +217,9 @@ using Texts = std::vector<std::vector<int32_t>>;
 // Runs texts together, all behind a prefix that is kept or part of each; last rows.
 std::vector<float> run(const Network& network, const Kernels& kernels, Element element, int threads, const Texts& texts,
                        const std::vector<int32_t>& prefix, bool keep) {
-  std::vector<std::unique_ptr<Packed>> packed;
+  std::vector<std::unique_ptr<PackedMatrix>> packed;
   const auto matrix = [&](const std::vector<float>& stored, int inputs, bool alternate = false) {
-    packed.push_back(std::make_unique<Packed>(kernels, stored, inputs, element, alternate));
+    packed.push_back(std::make_unique<PackedMatrix>(kernels, stored, inputs, element, alternate));
     return packed.back()->matrix;
   };
   Weights weights{reinterpret_cast<const std::byte*>(network.embedding.data()), Element::kFloat32, {}, network.norm.data(),

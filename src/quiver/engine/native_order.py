@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from quiver.engine.base import Floats
 from quiver.models.config import ModelConfig
 
 Order = npt.NDArray[np.int32]
@@ -29,6 +30,10 @@ class MatrixOrder:
     """[N] and which of its rows; -1 means zeros"""
     column: Order
     """[K] which column an input is; -1 means zeros"""
+    before: str
+    """The norm or the matrix that its inputs come from"""
+    origin: Order
+    """[K] which channel of that norm, or output of that matrix, an input is; -1 means none"""
 
 
 def matrix_orders(config: ModelConfig) -> tuple[MatrixOrder, ...]:
@@ -43,12 +48,17 @@ def matrix_orders(config: ModelConfig) -> tuple[MatrixOrder, ...]:
     blocks = filled(config.intermediate_size, PANEL).reshape(-1, PANEL)
     gate_up = np.repeat(blocks, 2, axis=0).reshape(-1)
     from_one = np.zeros(len(outputs), np.int32)
+    values = np.arange(len(qkv[0]) + len(qkv[1]), sum(map(len, qkv))).reshape(-1, len(value))
+    shared = values.repeat(config.query_heads // config.key_value_heads, axis=0).reshape(-1)
+    ups = np.arange(len(gate_up)).reshape(-1, 2, PANEL)[:, 1].reshape(-1)
     return (
         MatrixOrder(
             "qkv",
             ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
             np.repeat(np.arange(3, dtype=np.int32), [len(part) for part in qkv]),
             np.concatenate(qkv),
+            hidden,
+            "input_layernorm",
             hidden,
         ),
         MatrixOrder(
@@ -57,12 +67,16 @@ def matrix_orders(config: ModelConfig) -> tuple[MatrixOrder, ...]:
             from_one,
             outputs,
             _fill(_heads(value, config.query_heads), INPUT_MULTIPLE),
+            "qkv",
+            _fill(shared, INPUT_MULTIPLE),
         ),
         MatrixOrder(
             "gate_up",
             ("mlp.gate_proj", "mlp.up_proj"),
             np.tile(np.repeat(np.arange(2, dtype=np.int32), PANEL), len(blocks)),
             gate_up,
+            hidden,
+            "post_attention_layernorm",
             hidden,
         ),
         MatrixOrder(
@@ -71,6 +85,8 @@ def matrix_orders(config: ModelConfig) -> tuple[MatrixOrder, ...]:
             from_one,
             outputs,
             filled(config.intermediate_size, INPUT_MULTIPLE),
+            "gate_up",
+            _fill(ups, INPUT_MULTIPLE),
         ),
     )
 
@@ -85,6 +101,12 @@ def _fill(order: npt.NDArray[np.int64] | Order, multiple: int) -> Order:
 def filled(size: int, multiple: int) -> Order:
     """Channels in their own order, with zeros (-1) up to a multiple."""
     return _fill(np.arange(size), multiple)
+
+
+def in_order(values: Floats, order: Order) -> Floats:
+    """The values in that order, zeros where it is -1."""
+    ordered: Floats = np.where(order < 0, np.float32(0), values[np.maximum(order, 0)]).astype(np.float32)
+    return ordered
 
 
 def head_order(config: ModelConfig) -> Order:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from quiver import _native
 from quiver.engine.base import Floats
-from quiver.engine.native_order import INPUT_MULTIPLE, Order, filled, head_order, matrix_orders
+from quiver.engine.native_order import INPUT_MULTIPLE, MatrixOrder, Order, filled, head_order, in_order, matrix_orders
 from quiver.engine.stored import map_bytes, read_floats
 from quiver.errors import CheckpointError
 from quiver.models.checkpoint import Checkpoint
@@ -21,7 +21,7 @@ from quiver.models.checkpoint import Checkpoint
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int32]
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """To be raised whenever packing gives other bytes, so that no packed file of before is used."""
 
 ELEMENTS = {"F32": 0, "BF16": 1, "F16": 3}
@@ -31,11 +31,12 @@ PRECISIONS = {"float32": 0, "bfloat16": 1, "int8": 2}
 
 
 class PackedMatrix(NamedTuple):
-    """A packed matrix, as the extension takes it; scale and sums are of int8 only, else empty."""
+    """A packed matrix, as the extension takes it; scales and sums are of int8 only, else empty."""
 
     panels: Bytes
     scale: Floats
     sums: Ints
+    input_scale: Floats
     outputs: int
     inputs: int
     element: int
@@ -43,7 +44,7 @@ class PackedMatrix(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MatrixShape:
-    """How much memory a packed matrix takes: panels, then scale and sums, each of whole cache lines."""
+    """How much memory a packed matrix takes: panels, then scales and sums, each of whole cache lines."""
 
     outputs: int
     inputs: int
@@ -55,22 +56,25 @@ class MatrixShape:
         return self.outputs * self.inputs * (4, 2, 1)[self.element]
 
     @property
-    def scaled_outputs(self) -> int:
-        """How many outputs have a scale and a sum."""
-        return self.outputs if self.element == PRECISIONS["int8"] else 0
+    def scaled(self) -> bool:
+        """Whether it has scales and sums."""
+        return self.element == PRECISIONS["int8"]
 
     @property
     def size(self) -> int:
-        """Bytes of all three."""
-        return self.panel_bytes + 8 * self.scaled_outputs
+        """Bytes of all that."""
+        return self.panel_bytes + 4 * (2 * self.outputs + self.inputs) * self.scaled
 
     def view(self, memory: Bytes) -> PackedMatrix:
         """The matrix that lies, or is to lie, in ``size`` bytes."""
-        scale, sums = memory[self.panel_bytes :].reshape(2, -1)
+        outputs = 4 * self.outputs * self.scaled
+        ends = np.cumsum([self.panel_bytes, outputs, outputs])
+        panels, scale, sums, input_scale = np.split(memory, ends)
         return PackedMatrix(
-            memory[: self.panel_bytes],
+            panels,
             scale.view(np.float32),
             sums.view(np.int32),
+            input_scale.view(np.float32),
             self.outputs,
             self.inputs,
             self.element,
@@ -93,6 +97,7 @@ class Packer:
             for name, (_, order) in self._orders.items()
         }
         """All matrices, in the order of the extension"""
+        self._output_sizes: dict[str, Floats] = {}
         self._hidden = filled(checkpoint.config.hidden_size, INPUT_MULTIPLE)
         self._head = head_order(checkpoint.config)
 
@@ -115,15 +120,27 @@ class Packer:
             order.row,
             order.column,
             matrix.element,
+            self._input_sizes(prefix, order) if self.shapes[name].scaled else matrix.input_scale,
             matrix.panels,
             matrix.scale,
             matrix.sums,
+            matrix.input_scale,
         )
         if not finite:
             raise CheckpointError(
                 f"{prefix}{order.tensors[0]}.weight has weights that are not finite: the file is damaged"
             )
+        self._output_sizes[name] = matrix.scale.copy()
         return memory
+
+    def _input_sizes(self, prefix: str, order: MatrixOrder) -> Floats:
+        """How large a matrix's inputs are beside each other, by the weights that they come from."""
+        before = f"{prefix}{order.before}"
+        if before not in self._orders:
+            return np.abs(in_order(read_floats(self.checkpoint.tensors[f"{before}.weight"]), order.origin))
+        if before not in self._output_sizes:
+            self.pack(before)
+        return in_order(self._output_sizes[before], order.origin)
 
     def layers(self, matrices: Sequence[PackedMatrix]) -> list[tuple[PackedMatrix | Floats, ...]]:
         """Four packed matrices and four norms of every layer."""
@@ -146,9 +163,7 @@ class Packer:
 
     def _norm(self, name: str, order: Order) -> Floats:
         """A norm's weights in the order of the channels, zeros where there is none."""
-        weight = read_floats(self.checkpoint.tensors[name])
-        norm: Floats = np.where(order < 0, np.float32(0), weight[np.maximum(order, 0)]).astype(np.float32)
-        return norm
+        return in_order(read_floats(self.checkpoint.tensors[name]), order)
 
 
 def _aligned(size: int) -> Bytes:
