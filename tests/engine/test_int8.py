@@ -1,0 +1,72 @@
+"""int8 where sizes are uneven: outliers between tensors, and in the rows of some tokens."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quiver import Reranker
+from quiver.engine.base import Floats
+from quiver.engine.execute import plan_and_run
+from quiver.models.checkpoint import open_checkpoint
+from tests.checkpoints import write_checkpoint
+from tests.engine import outliers
+from tests.engine.oracle import cosines, random_sequences
+
+native = pytest.importorskip("quiver.engine.native", reason="no extension here", exc_type=ImportError)
+NativeEngine = native.NativeEngine
+
+SEQUENCES = random_sequences((1, 5, 33, 60, 100, 150))
+MOVES = (
+    outliers.between_norm_and_attention,
+    outliers.between_norm_and_feed_forward,
+    outliers.between_up_and_down,
+    outliers.between_values_and_output,
+)
+FACTORS = (1000.0, -30.0, 0.001)
+
+
+def rows_of(folder: Path, dtype: str) -> Floats:
+    return plan_and_run(NativeEngine(open_checkpoint(folder), dtype), SEQUENCES)[0]
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+@pytest.mark.parametrize("change", MOVES)
+def test_outliers_between_tensors_cost_nothing(tmp_path: Path, change: outliers.Change, factor: float) -> None:
+    source = open_checkpoint(None, "embedder").folder
+    folder = outliers.write_changed(source, tmp_path / "model", change, factor)
+    expected = rows_of(source, "float32")
+    np.testing.assert_allclose(cosines(expected, rows_of(folder, "float32")), 1, atol=1e-6)
+    assert cosines(expected, rows_of(folder, "int8")).min() >= 0.997
+
+
+@pytest.fixture(scope="module")
+def massive_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some tokens have a channel a thousand times the others; the sizes of layers are those of trained models."""
+    folder = tmp_path_factory.mktemp("massive")
+    source = write_checkpoint(
+        folder / "source", hidden_size=512, intermediate_size=1536, num_hidden_layers=4, initializer_range=0.02
+    )
+    return outliers.write_changed(source, folder / "model", outliers.in_every_third_token, 1000)
+
+
+def test_rows_with_massive_channels_stay_close(massive_folder: Path) -> None:
+    assert cosines(rows_of(massive_folder, "float32"), rows_of(massive_folder, "int8")).min() >= 0.997
+
+
+def test_rows_with_and_without_outliers_give_the_same_bits_in_any_company(massive_folder: Path) -> None:
+    engine = NativeEngine(open_checkpoint(massive_folder), "int8")
+    together, _ = plan_and_run(engine, SEQUENCES)
+    for sequence, row in zip(SEQUENCES, together, strict=True):
+        alone, _ = plan_and_run(engine, [sequence])
+        np.testing.assert_array_equal(alone[0], row)
+
+
+@pytest.mark.parametrize("change", MOVES)
+def test_scores_stay_close(tmp_path: Path, change: outliers.Change) -> None:
+    source = open_checkpoint(None, "reranker").folder
+    folder = outliers.write_changed(source, tmp_path / "model", change, 1000)
+    documents = ("Paris is the capital of France.", "Bread needs flour.", "北京是中国的首都。", "def area(r): ...")
+    pairs = [("capital of France", document) for document in documents]
+    scores = Reranker(folder, dtype="int8", backend="native").predict(pairs)
+    np.testing.assert_allclose(scores, Reranker(source, dtype="float32").predict(pairs), atol=0.03)
