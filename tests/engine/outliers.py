@@ -1,4 +1,4 @@
-"""Checkpoints with outliers: the same function with sizes moved from one tensor to the next, or massive rows."""
+"""Checkpoints with outliers: sizes moved from one tensor to the next, or massive channels in some rows."""
 
 import shutil
 from collections.abc import Callable
@@ -8,7 +8,6 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from quiver.engine.base import Floats
-from quiver.models.config import read_config
 
 Change = Callable[[dict[str, Floats], float], None]
 

@@ -32,7 +32,9 @@ def rows_of(folder: Path, dtype: str) -> Floats:
 
 @pytest.mark.parametrize("factor", FACTORS)
 @pytest.mark.parametrize("change", MOVES)
-def test_outliers_between_tensors_cost_nothing(tmp_path: Path, change: outliers.Change, factor: float) -> None:
+def test_outliers_between_tensors_are_harmless(
+    tmp_path: Path, change: outliers.Change, factor: float
+) -> None:
     source = open_checkpoint(None, "embedder").folder
     folder = outliers.write_changed(source, tmp_path / "model", change, factor)
     expected = rows_of(source, "float32")
@@ -42,11 +44,10 @@ def test_outliers_between_tensors_cost_nothing(tmp_path: Path, change: outliers.
 
 @pytest.fixture(scope="module")
 def massive_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some tokens have a channel a thousand times the others; the sizes of layers are those of trained models."""
+    """Some tokens have a channel a thousand times as large as the others."""
     folder = tmp_path_factory.mktemp("massive")
-    source = write_checkpoint(
-        folder / "source", hidden_size=512, intermediate_size=1536, num_hidden_layers=4, initializer_range=0.02
-    )
+    shape = {"hidden_size": 512, "intermediate_size": 1536, "initializer_range": 0.02}
+    source = write_checkpoint(folder / "source", **shape)
     return outliers.write_changed(source, folder / "model", outliers.in_every_third_token, 1000)
 
 
@@ -66,7 +67,7 @@ def test_rows_with_and_without_outliers_give_the_same_bits_in_any_company(massiv
 def test_scores_stay_close(tmp_path: Path, change: outliers.Change) -> None:
     source = open_checkpoint(None, "reranker").folder
     folder = outliers.write_changed(source, tmp_path / "model", change, 1000)
-    documents = ("Paris is the capital of France.", "Bread needs flour.", "北京是中国的首都。", "def area(r): ...")
+    documents = ("Paris is the capital of France.", "Bread needs flour.", "北京是中国的首都。")
     pairs = [("capital of France", document) for document in documents]
     scores = Reranker(folder, dtype="int8", backend="native").predict(pairs)
     np.testing.assert_allclose(scores, Reranker(source, dtype="float32").predict(pairs), atol=0.03)

@@ -13,7 +13,15 @@ import numpy.typing as npt
 
 from quiver import _native
 from quiver.engine.base import Floats
-from quiver.engine.native_order import INPUT_MULTIPLE, MatrixOrder, Order, filled, head_order, in_order, matrix_orders
+from quiver.engine.native_order import (
+    INPUT_MULTIPLE,
+    MatrixOrder,
+    Order,
+    filled,
+    head_order,
+    in_order,
+    matrix_orders,
+)
 from quiver.engine.stored import map_bytes, read_floats
 from quiver.errors import CheckpointError
 from quiver.models.checkpoint import Checkpoint
