@@ -32,7 +32,11 @@ Ranked = tuple[Sequence[Sequence[int]], Sequence[Sequence[float]]]
 def rank_documents(encoder: Encoder, data: Retrieval, instruction: str) -> Ranked:
     """The documents nearest to every query."""
     documents = encoder.encode(data.documents, None)
-    queries = encoder.encode(data.queries, instruction)
+    return rank_vectors(encoder.encode(data.queries, instruction), documents)
+
+
+def rank_vectors(queries: Floats, documents: Floats) -> Ranked:
+    """The same for unit vectors."""
     similar = queries @ documents.T
     order = np.argsort(-similar, axis=1, kind="stable")[:, :DEPTH]
     return order.tolist(), np.take_along_axis(similar, order, axis=1).tolist()

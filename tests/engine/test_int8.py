@@ -1,6 +1,7 @@
 """int8 where sizes are uneven: outliers between tensors, and in the rows of some tokens."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def test_outliers_between_tensors_are_harmless(
 def massive_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Some tokens have a channel a thousand times as large as the others."""
     folder = tmp_path_factory.mktemp("massive")
-    shape = {"hidden_size": 512, "intermediate_size": 1536, "initializer_range": 0.02}
+    shape: dict[str, Any] = {"hidden_size": 512, "intermediate_size": 1536, "initializer_range": 0.02}
     source = write_checkpoint(folder / "source", **shape)
     return outliers.write_changed(source, folder / "model", outliers.in_every_third_token, 1000)
 
