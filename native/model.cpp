@@ -91,7 +91,8 @@ void Model::run_layer(int layer, const Group& group) {
   in_blocks(rows, [&](int first, auto block) { finish_rows(layer, first, block); });
 }
 
-// Keys and values of all rows; the rest only of those that are wanted, which move to `place`.
+// Keys and values of all rows; the rest only of those that are wanted, which move to `place`. They are few, and no
+// later layer evens out their errors: int8 rounds them finely.
 void Model::run_last_layer(const Group& group, std::span<const int32_t> wanted, int place, bool keeps) {
   const int layer = shape_.layers - 1;
   copy_partial_units(layer, group);
@@ -99,12 +100,14 @@ void Model::run_last_layer(const Group& group, std::span<const int32_t> wanted, 
     project(layer, shape_.query_heads, 2 * shape_.key_value_heads, block, first);
   });
   if (keeps) return;
+  rounds_finely_ = true;
   in_blocks(wanted, [&](int first, auto block) { project(layer, 0, shape_.query_heads, block, first); });
   attend(layer, wanted);
   for (size_t i = 0; i < wanted.size(); i++)
     std::memmove(hidden(place + int(i)), hidden(wanted[i]), shape_.padded_hidden() * sizeof(float));
   const auto moved = std::span<const int32_t>(identity_).subspan(place, wanted.size());
   in_blocks(moved, [&](int first, auto block) { finish_rows(layer, first, block); });
+  rounds_finely_ = false;
 }
 
 // What follows attention in a layer.

@@ -76,8 +76,8 @@ class Model {
   UnitLayout unit_layout() const { return {shape_.channels(), attention_element_}; }
 
  private:
-  // Rows ready for a product. Of int8: `scales` undo the rounding, and `rest_scales` that of what it left of rows
-  // with outliers, in a row of `rest`; they are zero for all others.
+  // Rows ready for a product. Of int8: `scales` undo the rounding, and `rest_scales` that of what it left, in a row
+  // of `rest`; they are zero for rows without.
   struct Rows {
     const std::byte* data;
     size_t stride;
@@ -162,6 +162,7 @@ class Model {
   Buffers buffers_;
   std::vector<Sequence> sequences_;
   std::vector<Group> groups_;
+  bool rounds_finely_ = false;  // whether int8 rows have a rest always
   int most_rows_ = 0, most_units_ = 0;  // of a group
   std::vector<UnitRef> units_;
   std::vector<int32_t> position_, sequence_of_, identity_;

@@ -21,8 +21,8 @@ Model::Rows Model::rounded(const std::byte* data, size_t stride, const Matrix& m
 
 void Model::round_row(const float* row, const Matrix& matrix, int index, std::byte* out, size_t stride) {
   const auto [scale, has_rest] =
-      kernels_.quantize(row, matrix.input_scale, matrix.inputs, kernels_.int8_bias, as<uint8_t>(out + index * stride),
-                        as<uint8_t>(buffers_.rest + index * stride));
+      kernels_.quantize(row, matrix.input_scale, matrix.inputs, kernels_.int8_bias, rounds_finely_,
+                        as<uint8_t>(out + index * stride), as<uint8_t>(buffers_.rest + index * stride));
   buffers_.scales[index] = scale;
   buffers_.rest_scales[index] = has_rest ? scale / kFiner : 0.0f;
 }
@@ -45,7 +45,7 @@ void Model::multiply_rows(const Part& part, const std::byte* rows, size_t stride
              .accumulate = line > 0});
 }
 
-// From whole numbers to floats. What rounding left of rows with outliers is multiplied as rows of its own, laid
+// From whole numbers to floats. What rounding left of some rows is multiplied as rows of its own, laid
 // together behind the numbers, and added.
 void Model::undo_rounding(const Part& part, const Rows& rows, int first, int count, float* numbers) {
   const Matrix& matrix = part.matrix;
