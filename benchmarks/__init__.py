@@ -6,6 +6,7 @@ Run from the root of the repository; every command has ``--help`` and ``--json F
 - ``python -m benchmarks.rerank_speed``: 100 documents for one query, against CrossEncoder
 - ``python -m benchmarks.embed_speed``: texts of all lengths, against SentenceTransformer
 - ``python -m benchmarks.memory``: peak memory of one text of 32,768 tokens
+- ``python -m benchmarks.precision``: bfloat16 and int8 beside float32, on trained weights and real texts
 - ``python -m benchmarks.quality``: retrieval, similarity, classification; against BM25 and a teacher
 
 Without a checkpoint they make one of the real shapes with random weights in a temporary folder: speed, memory
