@@ -4,7 +4,8 @@ Run from the root of the repository; every command has ``--help`` and ``--json F
 
 - ``python -m benchmarks.parity``: the numbers of transformers and sentence-transformers, any size
 - ``python -m benchmarks.rerank_speed``: 100 documents for one query, against CrossEncoder
-- ``python -m benchmarks.embed_speed``: texts of all lengths, against SentenceTransformer
+- ``python -m benchmarks.peak``: what the machine can do at best, the limit of all the others
+- ``python -m benchmarks.throughput``: mixed real texts, against every library that is installed
 - ``python -m benchmarks.memory``: peak memory of one text of 32,768 tokens
 - ``python -m benchmarks.quality``: retrieval, similarity, classification; against BM25 and a teacher
 

@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks import checkpoints
 from benchmarks.command import BenchmarkError, Report, new_parser, run, use_threads, write_json
 from benchmarks.samples import TextMaker, read_texts
-from benchmarks.timing import best_of_turns, choose_batch_size
+from benchmarks.timing import choose_batch_size, median_of_turns
 from quiver import Reranker
 from quiver.engine.plan import Usage
 from quiver.text.tokenizer import TokenIds
@@ -61,7 +61,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--query", default=QUERY, help="the one query")
     parser.add_argument("--documents", type=int, default=100, help="how many (default: 100)")
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each contestant (default: 3)")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant (default: 5)")
     parser.add_argument(
         "--batch-sizes", type=int, nargs="+", default=(1, 2, 4, 16), help="that CrossEncoder may choose from"
     )
@@ -78,7 +78,7 @@ def measure(folder: Path, texts: Sequence[str], options: argparse.Namespace) -> 
     ours = reranker.predict(pairs, show_progress_bar=False)
     prefix = check_usage(reranker.tokenize(pairs), ours.usage)
     size = choose_batch_size(lambda size: predict(pairs, size), options.batch_sizes)
-    best = best_of_turns(
+    best = median_of_turns(
         {
             "CrossEncoder": lambda: predict(pairs, size.best),
             "Quiver": lambda: reranker.predict(pairs, show_progress_bar=False),
