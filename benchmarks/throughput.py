@@ -24,7 +24,7 @@ from benchmarks.peak import Peak, count_cores, measure_peak
 from benchmarks.peers import contest as peers
 from benchmarks.peers.contest import Contest, Turn, median_seconds
 from benchmarks.samples import real_texts
-from quiver.models.config import read_config
+from benchmarks.work import count_operations
 
 DEFAULT_OF_SENTENCE_TRANSFORMERS = "sentence-transformers bfloat16"
 """It takes the precision that the checkpoint is stored in."""
@@ -110,15 +110,6 @@ def _report(
     }
     report.facts |= peers.verdicts(seconds) | contest.facts()
     return report
-
-
-def count_operations(folder: Path, lengths: Sequence[int]) -> int:
-    """What these texts' vectors need; in the last layer, keys and values of all rows and the rest of one."""
-    config = read_config(folder)
-    tokens, attended = sum(lengths), sum(n * (n + 1) // 2 for n in lengths)
-    row = config.hidden_size * (2 * config.query_size + 3 * config.intermediate_size)
-    unneeded_rows, unneeded_pairs = tokens - len(lengths), attended - tokens
-    return config.flops(tokens, attended) - 2 * (unneeded_rows * row + unneeded_pairs * 2 * config.query_size)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,15 @@ matrices in one type (also the embedding, as its converter does) and norms in fl
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gguf
 import numpy as np
 import numpy.typing as npt
-from safetensors import safe_open
+
+Float32 = npt.NDArray[np.float32]
 
 ARCHITECTURE = "qwen3"
 
@@ -43,14 +45,27 @@ def write_gguf(folder: Path, precision: str, path: Path) -> None:
     writer = gguf.GGUFWriter(path, ARCHITECTURE)
     _write_shape(writer, config)
     for source in sorted(folder.glob("*.safetensors")):
-        with safe_open(source, "pt") as tensors:
-            for name in tensors.keys():
-                values = tensors.get_tensor(name).float().numpy()
-                writer.add_tensor(*_converted(name.removeprefix("model."), values, precision))
+        for name, values in _read_safetensors(source):
+            writer.add_tensor(*_converted(name.removeprefix("model."), values, precision))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def _read_safetensors(path: Path) -> Iterator[tuple[str, Float32]]:
+    """Names and values; by hand, since NumPy has no bfloat16 and PyTorch need not be here."""
+    content = np.memmap(path, np.uint8, "r")
+    start = 8 + int(content[:8].view("<u8")[0])
+    for name, entry in json.loads(content[8:start].tobytes()).items():
+        if name == "__metadata__":
+            continue
+        begin, end = entry["data_offsets"]
+        values = content[start + begin : start + end].reshape(*entry["shape"], -1)
+        if entry["dtype"] == "BF16":
+            yield name, (values.view("<u2").astype("<u4") << 16).view("<f4")[..., 0]
+        else:
+            yield name, values.view({"F32": "<f4", "F16": "<f2"}[entry["dtype"]])[..., 0].astype(np.float32)
 
 
 def _write_shape(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
@@ -71,7 +86,7 @@ def _write_shape(writer: gguf.GGUFWriter, config: dict[str, Any]) -> None:
 
 
 def _converted(
-    name: str, values: npt.NDArray[np.float32], precision: str
+    name: str, values: Float32, precision: str
 ) -> tuple[str, npt.NDArray[Any], None, gguf.GGMLQuantizationType]:
     """What ``add_tensor`` takes: name, data, no shape, type."""
     wanted = TYPES[precision] if values.ndim == 2 else gguf.GGMLQuantizationType.F32
