@@ -56,6 +56,11 @@ def add_options(parser: argparse.ArgumentParser, *, layers: int | None) -> None:
     )
 
 
+def describe(options: argparse.Namespace) -> str:
+    """Which checkpoint a report is about."""
+    return str(options.checkpoint or f"random {options.size}, {options.layers or 'all'} layers")
+
+
 @contextmanager
 def checkpoint(given: Path | None, kind: Kind, options: argparse.Namespace) -> Iterator[Path]:
     """The given folder, or a new random checkpoint that is removed afterwards."""

@@ -1,7 +1,7 @@
 """Cold start: from the start of a fresh process to the first vector, imports included.
 
-Processes start in turns, and the files are in memory from a first round that does not count. Quiver's built-in
-model, Quiver at each precision and sentence-transformers on the same checkpoint; medians count.
+Processes start in turns, and the files are in memory from a first round that does not count. Quiver's
+built-in model, Quiver at each precision and sentence-transformers on the same checkpoint; medians count.
 """
 
 import argparse
@@ -86,9 +86,7 @@ def main() -> int:
         for dtype in ("float32", "bfloat16"):
             starts[f"sentence-transformers {dtype}"] = Start("sentence-transformers", str(folder), dtype)
         report = measure(starts, options.threads or count_cores(), options.rounds)
-    report.facts["checkpoint"] = str(
-        options.checkpoint or f"random {options.size}, {options.layers or 'all'} layers"
-    )
+    report.facts["checkpoint"] = checkpoints.describe(options)
     report.show()
     write_json(options.json, [report])
     return 0

@@ -1,14 +1,13 @@
 """Endurance: a hundred thousand calls, and memory stays flat.
 
-Calls of the built-in model differ in the number and lengths of their texts, in the token budget and in whether
-they share a prefix. Resident memory is sampled all along; what a line through the samples rises by and how far
-apart they lie after a first fifth of warming up tell whether anything is kept that should not be.
+Calls of the built-in model differ in the number and lengths of their texts, in the token budget and in
+whether they share a prefix. Resident memory is sampled all along; what a line through the samples rises by
+and how far apart they lie after a first fifth of warming up tell whether anything is kept that should not be.
 """
 
 import argparse
 import random
 import resource
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +65,10 @@ class _Caller:
         embedder = self._random.choice(self._embedders)
         texts = [self._text() for _ in range(self._random.choice((1, 1, 1, 2, 8)))]
         instruction = self._random.choice((None, *INSTRUCTIONS))
-        encode: Callable[..., object] = embedder.encode_document if instruction is None else embedder.encode_query
-        options = {} if instruction is None else {"instruction": instruction}
-        vectors = encode(texts, show_progress_bar=False, **options)
+        if instruction is None:
+            vectors = embedder.encode_document(texts, show_progress_bar=False)
+        else:
+            vectors = embedder.encode_query(texts, instruction=instruction, show_progress_bar=False)
         self.texts += len(texts)
         self.tokens += vectors.usage.tokens_in
 

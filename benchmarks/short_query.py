@@ -1,8 +1,9 @@
 """Short query: one query of 20 tokens, as it comes to a search box, on every installed library.
 
-A forward pass must read every weight of the layers once, so memory bounds it, and so does the arithmetic of 20
-tokens where the processor has no matrix units. Both shares are of what ``benchmarks.peak`` measures in the same
-run. Quantised formats read a little more than a byte for each weight; the bytes here are the weights' alone.
+A forward pass must read every weight of the layers once, so memory bounds it, and so does the arithmetic of
+20 tokens where the processor has no matrix units. Both shares are of what ``benchmarks.peak`` measures in
+the same run. Quantised formats read a little more than a byte for each weight; the bytes here are the
+weights' alone.
 
 Contestants take turns query by query, so each finds the caches as others left them. Costs seconds.
 """
@@ -39,7 +40,7 @@ def main() -> int:
                     turns[name] += taken
             report = _report(folder, contest, turns, before.best(measure_peak(threads)))
     report.facts |= {
-        "checkpoint": str(options.checkpoint or f"random {options.size}, {options.layers or 'all'} layers"),
+        "checkpoint": checkpoints.describe(options),
         "threads": threads,
         "turns": options.rounds * options.queries,
     }

@@ -45,7 +45,7 @@ def main() -> int:
             peak = before.best(measure_peak(threads))
             report = _report(contest, turns, sizes, lengths, count_operations(folder, lengths), peak)
     report.facts |= {
-        "checkpoint": str(options.checkpoint or f"random {options.size}, {options.layers or 'all'} layers"),
+        "checkpoint": checkpoints.describe(options),
         "threads": threads,
         "rounds": options.rounds,
     }
