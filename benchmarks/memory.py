@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ CHILD_OPTION = "--in-child"
 
 TOKEN_BUDGET, BATCH_LENGTH = 16_384, 512
 
+BATCH = f"a full batch, texts of {BATCH_LENGTH} tokens"
+
 LENGTHS = (4096, 8192, 16_384, 32_768)
 
 MOST_ABOVE_WEIGHTS = 500_000_000
@@ -39,12 +41,13 @@ def main() -> int:
     """Make the checkpoint, run the child, judge its peaks."""
     options = _parse()
     if options.in_child:
-        print(json.dumps(_embed(options.checkpoint, options.dtype, options.longest)))
+        print(json.dumps(_embed(options.checkpoint, options.dtype, json.load(sys.stdin))))
         return 0
     with checkpoints.checkpoint(options.checkpoint, "embedding", options) as folder:
-        measured = _run_child(folder, options)
+        lengths = [length for length in LENGTHS if length <= options.longest]
+        measured = _run_child(folder, _make_work(folder, lengths), options)
         weights = weight_bytes(folder, measured["precision"].split("+")[0])
-        reports = [_memory(measured, weights), _time(folder, measured["seconds"])]
+        reports = [_memory(measured, weights), _time(folder, lengths, measured["seconds"])]
     for report in reports:
         report.facts |= {
             "checkpoint": checkpoints.describe(options),
@@ -69,10 +72,21 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run_child(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    arguments = [str(folder), CHILD_OPTION, "--dtype", options.dtype, "--longest", str(options.longest)]
+def _make_work(folder: Path, lengths: Sequence[int]) -> dict[str, list[str]]:
+    """Texts by name; made here, since a tokenizer more would count as the child's memory."""
+    maker = TextMaker(folder)
+    batch = [maker.text(BATCH_LENGTH - 1) for _ in range(TOKEN_BUDGET // BATCH_LENGTH)]
+    return {BATCH: batch} | {_one_text(length): [maker.text(length - 1)] for length in lengths}
+
+
+def _one_text(length: int) -> str:
+    return f"one text of {length:,} tokens"
+
+
+def _run_child(folder: Path, work: Mapping[str, list[str]], options: argparse.Namespace) -> dict[str, Any]:
     child = subprocess.run(
-        [sys.executable, "-m", "benchmarks.memory", *arguments],
+        [sys.executable, "-m", "benchmarks.memory", str(folder), CHILD_OPTION, "--dtype", options.dtype],
+        input=json.dumps(work),
         stdout=subprocess.PIPE,
         env=os.environ | {"OMP_NUM_THREADS": str(options.threads or count_cores())},
         text=True,
@@ -84,26 +98,20 @@ def _run_child(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     return measured
 
 
-def _embed(folder: Path, dtype: str, longest: int) -> dict[str, Any]:
-    """In the child: peaks by moment, seconds by length."""
+def _embed(folder: Path, dtype: str, work: Mapping[str, list[str]]) -> dict[str, Any]:
+    """In the child: peaks by moment, seconds by piece of work."""
     from quiver import Embedder
 
-    peaks = {"imported": _peak_bytes()}
+    peaks, seconds = {"imported": _peak_bytes()}, {}
     embedder = Embedder(folder, dtype=dtype, token_budget=TOKEN_BUDGET)
     peaks["while loading"] = _peak_bytes()
-    maker = TextMaker(folder)
-    work = {"a full batch": [maker.text(BATCH_LENGTH - 1) for _ in range(TOKEN_BUDGET // BATCH_LENGTH)]}
-    lengths = [length for length in LENGTHS if length <= longest]
-    work |= {f"one text of {length:,}": [maker.text(length - 1)] for length in lengths}
-    seconds: list[float] = []
     for name, texts in work.items():
         _forget_peak()
         begun = time.perf_counter()
         embedder.encode_document(texts, show_progress_bar=False)
-        seconds.append(time.perf_counter() - begun)
+        seconds[name] = time.perf_counter() - begun
         peaks[name] = _peak_bytes()
-    precision = embedder.fingerprint.precision
-    return {"peaks": peaks, "seconds": dict(zip(lengths, seconds[1:], strict=True)), "precision": precision}
+    return {"peaks": peaks, "seconds": seconds, "precision": embedder.fingerprint.precision}
 
 
 def _memory(measured: Mapping[str, Any], weights: int) -> Report:
@@ -111,7 +119,7 @@ def _memory(measured: Mapping[str, Any], weights: int) -> Report:
     for name, peak in measured["peaks"].items():
         above = f"{(peak - weights) / 1e6:,.0f}" if name != "imported" else ""
         report.add([name, f"{peak / 1e6:,.0f}", above], {"moment": name, "peak": peak})
-    above_weights = measured["peaks"]["a full batch"] - weights
+    above_weights = measured["peaks"][BATCH] - weights
     report.facts = {
         "packed weights": f"{weights / 1e6:,.0f} MB",
         "allowed above them in a full batch": f"{MOST_ABOVE_WEIGHTS / 1e6:.0f} MB",
@@ -120,14 +128,14 @@ def _memory(measured: Mapping[str, Any], weights: int) -> Report:
     return report
 
 
-def _time(folder: Path, seconds: Mapping[str, float]) -> Report:
+def _time(folder: Path, lengths: Sequence[int], seconds: Mapping[str, float]) -> Report:
     report = Report("Time by length", ["tokens", "seconds", "growth", "growth of the arithmetic"])
-    first = min(seconds, key=int)
-    for length, taken in seconds.items():
-        operations = count_operations(folder, [int(length)])
-        growth, expected = taken / seconds[first], operations / count_operations(folder, [int(first)])
-        record = {"tokens": int(length), "seconds": taken, "operations": operations}
-        report.add([f"{int(length):,}", f"{taken:.1f}", f"{growth:.2f}", f"{expected:.2f}"], record)
+    taken = [seconds[_one_text(length)] for length in lengths]
+    operations = [count_operations(folder, [length]) for length in lengths]
+    for length, time_taken, needed in zip(lengths, taken, operations, strict=True):
+        growth, expected = time_taken / taken[0], needed / operations[0]
+        record = {"tokens": length, "seconds": time_taken, "operations": needed}
+        report.add([f"{length:,}", f"{time_taken:.1f}", f"{growth:.2f}", f"{expected:.2f}"], record)
     return report
 
 
