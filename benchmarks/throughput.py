@@ -1,14 +1,14 @@
 """Throughput: mixed real texts through Quiver and every other library that is installed.
 
 Each contestant has a process of its own (``benchmarks.peers``), the same checkpoint, the same texts and
-threads, and the batch size that is fastest for it on a quarter of the texts. They take turns; medians
+threads, and the batch size that is fastest for it on these texts. They take turns; medians
 count. No text shares a beginning with another, so Quiver saves nothing by prefixes here.
 
 A share of the limit is the operations that these texts need, padding and vocabulary left out, over the time
 and over what ``benchmarks.peak`` measures for the precision in the same run. Cosines are with Quiver's
 float32 vectors.
 
-Costs about (2 + rounds) passes for each contestant: an hour or more with the 28 layers of 0.6B on two
+Costs about (3 to 6 + rounds) passes for each contestant: hours with the 28 layers of 0.6B on two
 cores, most of it for bfloat16 in libraries that have no fast way on the machine. ``--layers 4`` is quick
 but flatters Quiver, which runs only the last row of each text behind the last layer's attention: a fortieth
 of the work with 28 layers, a sixth with 4.
@@ -40,7 +40,7 @@ def main() -> int:
         lengths = [len(each.ids) for each in sequences]
         before = measure_peak(threads)
         with peers.open_contest(folder, threads, options) as contest:
-            sizes = contest.choose_batch_sizes(sequences[::4])
+            sizes = contest.choose_batch_sizes(sequences)
             turns = contest.take_turns(sequences, sizes, options.rounds)
             peak = before.best(measure_peak(threads))
             report = _report(contest, turns, sizes, lengths, count_operations(folder, lengths), peak)
