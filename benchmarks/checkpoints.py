@@ -7,6 +7,7 @@ position show. A 0.6B checkpoint takes 1.2 GB on disk, one layer of 8B 1.6 GB (r
 
 import argparse
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,11 @@ def add_options(parser: argparse.ArgumentParser, *, layers: int | None) -> None:
     )
 
 
+def describe(options: argparse.Namespace) -> str:
+    """Which checkpoint a report is about."""
+    return str(options.checkpoint or f"random {options.size}, {options.layers or 'all'} layers")
+
+
 @contextmanager
 def checkpoint(given: Path | None, kind: Kind, options: argparse.Namespace) -> Iterator[Path]:
     """The given folder, or a new random checkpoint that is removed afterwards."""
@@ -65,6 +71,7 @@ def checkpoint(given: Path | None, kind: Kind, options: argparse.Namespace) -> I
         yield given
         return
     with tempfile.TemporaryDirectory(prefix="quiver-benchmark-") as folder:
+        os.environ["XDG_CACHE_HOME"] = folder  # packed weights of a checkpoint that nobody will open again
         path = Path(folder) / f"{kind}-{options.size}"
         make_checkpoint(
             path, kind=kind, size=options.size, layers=options.layers or None, tokenizer=options.tokenizer

@@ -1,9 +1,11 @@
-"""Texts for the benchmarks: of exact token lengths, in many scripts, or from a file of the user's."""
+"""Texts for the benchmarks: of exact token lengths, in many scripts, real ones, or from a file."""
 
+import bisect
 import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from pydoc_data import topics
 
 import tokenizers
 
@@ -62,6 +64,10 @@ INSTRUCTIONS = (
 )
 
 
+DOCUMENTS_OF_A_SET = 300
+"""How many of each corpus are looked at for texts of the wanted lengths."""
+
+
 class TextMaker:
     """Makes texts of an exact number of tokens, from words that are one token each; repeatable by seed."""
 
@@ -86,8 +92,55 @@ class TextMaker:
         return [self.text(length) for length in lengths]
 
 
+def real_texts(folder: Path, data: Path | None, count: int, shortest: int, longest: int) -> list[str]:
+    """Real texts whose lengths in tokens are spread evenly over the logarithm, in mixed order.
+
+    They come from the corpora of the sets in ``data``, else from the manual that Python carries with it. Each
+    length takes the shortest text that has it and is still free, cut there; no two begin alike.
+    """
+    tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    found = _read_corpora(data) if data else _read_manual()
+    texts = list({text[:20]: text for text in reversed(found)}.values())  # of those, the first
+    encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
+    ends = [[end for _, end in each.offsets] for each in encoded]
+    free = sorted(zip(texts, ends, strict=True), key=lambda pair: len(pair[1]))
+    steps = max(count - 1, 1)
+    chosen: list[str] = []
+    for i in range(count):
+        length = round(shortest * (longest / shortest) ** (i / steps))
+        place = bisect.bisect_left(free, length, key=lambda pair: len(pair[1]))
+        if place == len(free):
+            raise BenchmarkError(f"no text of {length:,} tokens is left; ask for fewer or for shorter ones")
+        text, text_ends = free.pop(place)
+        chosen.append(text[: text_ends[length - 1]])
+    random.Random(0).shuffle(chosen)
+    return chosen
+
+
+def _read_manual() -> list[str]:
+    """Python's language reference: its pages, and the paragraphs of each."""
+    pages = list(topics.topics.values())
+    return pages + [paragraph for page in pages for paragraph in page.split("\n\n") if len(paragraph) > 20]
+
+
+def _read_corpora(data: Path) -> list[str]:
+    """Documents of every set that has a ``corpus.jsonl``, about as many of each."""
+    files = sorted(data.glob("*/corpus.jsonl"))
+    if not files:
+        raise BenchmarkError(f"no folder in {data} has a corpus.jsonl")
+    corpora = [_read_jsonl(path) for path in files]
+    return [text for corpus in corpora for text in _spread(corpus, min(len(corpus), DOCUMENTS_OF_A_SET))]
+
+
 def read_texts(path: Path, count: int) -> list[str]:
-    """The first distinct, non-empty texts of a JSONL file: its field ``text``."""
+    """Distinct, non-empty texts of a JSONL file, its field ``text``, from all over the file."""
+    distinct = _read_jsonl(path)
+    if len(distinct) < count:
+        raise BenchmarkError(f"{path} has {len(distinct)} distinct texts, {count} are needed")
+    return _spread(distinct, count)
+
+
+def _read_jsonl(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
         texts = [str(json.loads(line)["text"]) for line in lines if line]
@@ -95,10 +148,7 @@ def read_texts(path: Path, count: int) -> list[str]:
         raise BenchmarkError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise BenchmarkError(f'{path} must hold one JSON object with a field "text" a line') from error
-    distinct = list(dict.fromkeys(text for text in texts if text.strip()))
-    if len(distinct) < count:
-        raise BenchmarkError(f"{path} has {len(distinct)} distinct texts, {count} are needed")
-    return _spread(distinct, count)
+    return list(dict.fromkeys(text for text in texts if text.strip()))
 
 
 def _spread(texts: Sequence[str], count: int) -> list[str]:

@@ -1,26 +1,26 @@
-"""Timing: contestants take turns, and each keeps its best time.
+"""Timing: contestants take turns, and the median of each counts.
 
-A shared machine disturbs every run; alternating spreads the disturbance, the best of several is nearest to
-the undisturbed time, and only ratios within one run mean anything.
+A shared machine disturbs every run; alternating spreads the disturbance, the median leaves out the worst of
+it, and only ratios within one run mean anything.
 """
 
+import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from quiver.results import Floats
 
 Task = Callable[[], object]
 
 
-def best_of_turns(tasks: Mapping[str, Task], rounds: int) -> dict[str, float]:
-    """Run the tasks in turns; the best seconds of each."""
-    best = dict.fromkeys(tasks, float("inf"))
+def median_of_turns(tasks: Mapping[str, Task], rounds: int) -> dict[str, float]:
+    """Run the tasks in turns; the median seconds of each."""
+    taken: dict[str, list[float]] = {name: [] for name in tasks}
     for _ in range(rounds):
         for name, task in tasks.items():
-            best[name] = min(best[name], seconds(task))
-    return best
+            taken[name].append(seconds(task))
+    return {name: statistics.median(each) for name, each in taken.items()}
 
 
 def seconds(task: Task) -> float:
@@ -55,13 +55,3 @@ def choose_batch_size(run: Callable[[int], Floats], sizes: Iterable[int]) -> Bat
         tried[size] = time.perf_counter() - begun
     best = min(tried, key=lambda size: tried[size])
     return BatchSize(best, tried, results[best])
-
-
-def matmul_peak(size: int = 3072, rounds: int = 8) -> float:
-    """Operations a second of a large float32 matrix product in PyTorch: what this machine can do."""
-    import torch
-
-    first, second = torch.rand(size, size), torch.rand(size, size)
-    out: Any = torch.empty(size, size)
-    best = min(seconds(lambda: torch.mm(first, second, out=out)) for _ in range(rounds))
-    return 2 * size**3 / best
