@@ -36,7 +36,7 @@ def random_batch(rows: int, negatives: int, seed: int, dimension: int = 6) -> Co
 
 
 def cosine(a: Tensor, b: Tensor) -> float:
-    x, y = a.tolist(), b.tolist()
+    x, y = [float(p) for p in a], [float(q) for q in b]
     product = sum(p * q for p, q in zip(x, y, strict=True))
     return product / math.sqrt(sum(p * p for p in x) * sum(q * q for q in y))
 

@@ -29,8 +29,10 @@ class ContrastiveBatch:
 
     def cut(self, dimension: int) -> "ContrastiveBatch":
         """The same batch with the first dimensions of every vector."""
-        vectors = (v[..., :dimension] for v in (self.queries, self.positives, self.negatives))
-        return ContrastiveBatch(*vectors, self.positive_ids, self.negative_ids)
+        queries, positives, negatives = (
+            vectors[..., :dimension] for vectors in (self.queries, self.positives, self.negatives)
+        )
+        return ContrastiveBatch(queries, positives, negatives, self.positive_ids, self.negative_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def similarity_distillation(
     teacher_documents: Tensor,
     temperature: float,
 ) -> Tensor:
-    """Cross-entropy between the distributions over the batch's documents that teacher and student give a query.
+    """Cross-entropy of the student's shares of the batch's documents for a query, against the teacher's.
 
     [N, E] each, the teacher's of any width, to []:
     L = -mean_i sum_j softmax_j(T_ij / t) log softmax_j(S_ij / t), cosines T and S.
