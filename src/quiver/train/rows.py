@@ -3,13 +3,15 @@
 A row is ``{"query", "positive(s)", "negative(s)", "instruction", "task"}``. The names of
 sentence-transformers (``anchor``, ``positive``, ``negative_1`` ...), FlagEmbedding (``pos``, ``neg``,
 ``prompt``) and ms-swift (``messages``, ``positive_messages``, ``negative_messages``; ``response``,
-``rejected_response``) are read too.
+``rejected_response``) are read too. Fields of other names are kept and mean nothing to training.
 """
 
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,10 @@ POSITIVE_NAMES = ("positives", "positive", "pos", "response", "answer", "documen
 NEGATIVE_NAMES = ("negatives", "negative", "neg", "rejected_response")
 NUMBERED_NEGATIVE = re.compile(r"negative_\d+")
 INSTRUCTION_NAMES = ("instruction", "prompt")
+MESSAGE_NAMES = ("messages", "positive_messages", "negative_messages")
+KNOWN_NAMES = frozenset(
+    {*QUERY_NAMES, *POSITIVE_NAMES, *NEGATIVE_NAMES, *INSTRUCTION_NAMES, *MESSAGE_NAMES, "task"}
+)
 
 MOST_FAULTS_SHOWN = 20
 
@@ -35,6 +41,14 @@ class TrainingRow:
     """What stands before the query; None takes the model's own prompt."""
     task: str | None = None
     """Name of the task or source, by which reports are grouped."""
+    other: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Fields of other names."""
+
+    def record(self) -> dict[str, Any]:
+        """The row as the JSON object that ``parse_row`` reads; absent fields are left out."""
+        fields = {"instruction": self.instruction, "task": self.task, "negatives": list(self.negatives)}
+        present = {name: value for name, value in fields.items() if value}
+        return {"query": self.query, "positives": list(self.positives), **present, **self.other}
 
 
 def read_rows(paths: Sequence[str | Path]) -> list[TrainingRow]:
@@ -58,10 +72,26 @@ def read_rows(paths: Sequence[str | Path]) -> list[TrainingRow]:
     return rows
 
 
+def write_rows(path: str | Path, rows: Iterable[TrainingRow]) -> None:
+    """Write rows as JSONL; the file appears under its name only when it is complete."""
+    final = Path(path)
+    partial = final.with_name(f".quiver-{secrets.token_hex(4)}.part")
+    try:
+        with partial.open("x", encoding="utf-8", newline="\n") as lines:
+            for row in rows:
+                lines.write(json.dumps(row.record(), ensure_ascii=False, default=str) + "\n")
+            lines.flush()
+            os.fsync(lines.fileno())
+        partial.replace(final)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def parse_row(raw: object) -> TrainingRow:
     """A row from its fields; raises ValueError with the reason."""
     if not isinstance(raw, Mapping):
         raise ValueError("not an object with fields")
+    other = {name: value for name, value in raw.items() if not _is_known(name)}
     if "messages" in raw:
         raw = _from_messages(raw)
     query = _first(raw, QUERY_NAMES)
@@ -77,7 +107,9 @@ def parse_row(raw: object) -> TrainingRow:
     instruction, task = _optional(raw, INSTRUCTION_NAMES), _optional(raw, ("task",))
     for text in (query, *positives, *negatives, instruction or "", task or ""):
         _check_characters(text)
-    return TrainingRow(query, positives, negatives, instruction, task)
+    if other:
+        _check_characters(json.dumps(other, ensure_ascii=False, default=str))
+    return TrainingRow(query, positives, negatives, instruction, task, other)
 
 
 def _raw_rows(path: Path) -> Iterator[tuple[str, object]]:
@@ -113,6 +145,10 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, object]]:
 def _first(raw: Mapping[str, Any], names: Sequence[str]) -> object:
     """The value of the first of the names that holds one."""
     return next((raw[name] for name in names if raw.get(name) is not None), None)
+
+
+def _is_known(name: str) -> bool:
+    return name in KNOWN_NAMES or NUMBERED_NEGATIVE.fullmatch(name) is not None
 
 
 def _texts(value: object, what: str) -> tuple[str, ...]:
