@@ -79,7 +79,7 @@ def write_rows(path: str | Path, rows: Iterable[TrainingRow]) -> None:
     try:
         with partial.open("x", encoding="utf-8", newline="\n") as lines:
             for row in rows:
-                lines.write(json.dumps(row.record(), ensure_ascii=False, default=str) + "\n")
+                lines.write(json.dumps(row.record(), ensure_ascii=False) + "\n")
             lines.flush()
             os.fsync(lines.fileno())
         partial.replace(final)
@@ -91,7 +91,7 @@ def parse_row(raw: object) -> TrainingRow:
     """A row from its fields; raises ValueError with the reason."""
     if not isinstance(raw, Mapping):
         raise ValueError("not an object with fields")
-    other = {name: value for name, value in raw.items() if not _is_known(name)}
+    other = _other(raw)
     if "messages" in raw:
         raw = _from_messages(raw)
     query = _first(raw, QUERY_NAMES)
@@ -107,8 +107,6 @@ def parse_row(raw: object) -> TrainingRow:
     instruction, task = _optional(raw, INSTRUCTION_NAMES), _optional(raw, ("task",))
     for text in (query, *positives, *negatives, instruction or "", task or ""):
         _check_characters(text)
-    if other:
-        _check_characters(json.dumps(other, ensure_ascii=False, default=str))
     return TrainingRow(query, positives, negatives, instruction, task, other)
 
 
@@ -147,8 +145,19 @@ def _first(raw: Mapping[str, Any], names: Sequence[str]) -> object:
     return next((raw[name] for name in names if raw.get(name) is not None), None)
 
 
-def _is_known(name: str) -> bool:
-    return name in KNOWN_NAMES or NUMBERED_NEGATIVE.fullmatch(name) is not None
+def _other(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of names that mean nothing here, as JSON has them (Parquet knows dates and more)."""
+    other = {
+        name: value
+        for name, value in raw.items()
+        if name not in KNOWN_NAMES and not NUMBERED_NEGATIVE.fullmatch(name)
+    }
+    if not other:
+        return {}
+    text = json.dumps(other, ensure_ascii=False, default=str)
+    _check_characters(text)
+    fields: dict[str, Any] = json.loads(text)
+    return fields
 
 
 def _texts(value: object, what: str) -> tuple[str, ...]:
