@@ -1,9 +1,9 @@
 """Mining: hard negatives for training rows, by the embedder's own ranking of a corpus.
 
 A hard negative ranks high for a query without answering it; what ranks highest often does answer it, only
-nobody said so. NV-Retriever (arXiv:2407.15831) leaves such false negatives out by measuring with the positive:
-a negative scores at most 95 % of it ("TopK-PercPos"). That is the default here, with the paper's four
-negatives a row, from rank 1 on.
+nobody said so. NV-Retriever (arXiv:2407.15831) leaves such false negatives out by measuring with the
+positive: a negative scores at most 95 % of it ("TopK-PercPos"). That is the default here, with the paper's
+four negatives a row, from rank 1 on.
 """
 
 from collections import Counter
