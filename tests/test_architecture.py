@@ -19,6 +19,7 @@ FLOORS = (
     ("quiver.results",),
     ("quiver.embedder", "quiver.reranker"),
     ("quiver.doctor",),
+    ("quiver.train",),
     ("quiver.cli",),
     ("quiver.__main__",),
 )

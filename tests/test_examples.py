@@ -1,4 +1,4 @@
-"""The examples and the README's Python run as they are written."""
+"""The examples and the Python of the pages run as they are written."""
 
 import re
 import subprocess
@@ -11,7 +11,12 @@ import pytest
 from quiver.models.fingerprint import Fingerprint
 
 ROOT = Path(__file__).parent.parent
-PYTHON_BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+PAGES = ("README.md", "docs/training.md")
+PYTHON_BLOCKS = [
+    block
+    for page in PAGES
+    for block in re.findall(r"^```python\n(.*?)^```$", (ROOT / page).read_text(), re.M | re.S)
+]
 
 
 def run(*arguments: str | Path) -> str:
@@ -38,11 +43,11 @@ def test_embed_a_corpus(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("block", PYTHON_BLOCKS, ids=range(len(PYTHON_BLOCKS)))
-def test_the_readmes_python_runs(block: str, tmp_path: Path) -> None:
+def test_the_pages_python_runs(block: str, tmp_path: Path) -> None:
     script = tmp_path / "block.py"
     script.write_text(block)
     run(script)
 
 
-def test_the_readme_has_python() -> None:
-    assert len(PYTHON_BLOCKS) >= 3
+def test_the_pages_have_python() -> None:
+    assert len(PYTHON_BLOCKS) >= 4

@@ -14,8 +14,9 @@ from quiver.models.fingerprint import Fingerprint, digest, tokenizer_digest, wei
 from quiver.results import Embeddings, Floats
 from quiver.text import tokenizer as tokens
 from quiver.text.prompts import PromptedText, Prompts, per_text
+from quiver.text.sequences import Sequencer
 from quiver.text.tokenizer import TextTokenizer, TokenIds
-from quiver.text.truncation import Cut, LengthLimit, TooLongPolicy
+from quiver.text.truncation import LengthLimit, TooLongPolicy
 
 STREAM_CHARACTERS = 1_000_000
 """Text that ``encode_stream`` holds at a time."""
@@ -67,8 +68,8 @@ class Embedder:
         folder, config = self._checkpoint.folder, self._checkpoint.config
         self._definition = tokens.read_definition(folder)
         self._tokenizer = TextTokenizer(self._definition, parse_special_tokens=parse_special_tokens)
-        self._end = np.asarray([self._tokenizer.token_id(tokens.END_TOKEN)], dtype=np.int32)
-        self._limit = LengthLimit(config.max_length if max_length is None else max_length, on_too_long)
+        limit = LengthLimit(config.max_length if max_length is None else max_length, on_too_long)
+        self._sequencer = Sequencer.for_embedder(self._tokenizer, limit)
         self.prompts = Prompts.from_folder(folder)
         self.truncate_dim = self._check_dimension(truncate_dim)
         self._engine = open_engine(
@@ -93,7 +94,7 @@ class Embedder:
     @property
     def max_length(self) -> int:
         """Longest sequence in tokens."""
-        return self._limit.max_length
+        return self._sequencer.limit.max_length
 
     @property
     def embedding_dim(self) -> int:
@@ -202,8 +203,7 @@ class Embedder:
     def tokenize(self, texts: Sequence[str], *, prompt: str = "") -> list[TokenIds]:
         """The exact sequences that the model would see: prompt, text and end token, uncut."""
         tokens.check_texts(texts)
-        bodies = self._tokenizer.encode([PromptedText(prompt, text) for text in texts])
-        return [np.concatenate([body, self._end]) for body in bodies]
+        return self._sequencer.whole([PromptedText(prompt, text) for text in texts])
 
     def _choose_prompt(self, prompt: str | None, prompt_name: str | None, default: str) -> str:
         if prompt is not None and prompt_name is not None:
@@ -233,7 +233,7 @@ class Embedder:
             tokens.check_texts(instructions, what="instruction")
             prompted = list(map(PromptedText.instructed_query, instructions, batch))
         dimension = self._check_dimension(truncate_dim) or self.embedding_dim
-        sequences, cuts = self._prepare(prompted, first)
+        sequences, cuts = self._sequencer.limited(prompted, first=first)
         rows, usage = plan_and_run(self._engine, sequences, "Embedding", show_progress_bar)
         rows = rows[:, :dimension] if batch else np.empty((0, dimension), np.float32)
         self._check_rows(rows, first)
@@ -241,16 +241,6 @@ class Embedder:
         fingerprint = self.fingerprint.with_dimension(dimension)
         shaped = rows[0] if isinstance(texts, str) else rows
         return Embeddings(shaped, usage, cuts, fingerprint)
-
-    def _prepare(self, texts: Sequence[PromptedText], first: int) -> tuple[list[TokenIds], tuple[Cut, ...]]:
-        """Token sequences with one end token each, and what was cut from them."""
-        bodies, cuts = self._limit.apply(
-            self._tokenizer.encode(texts),
-            reserved=len(self._end),
-            protected=lambda position: self._tokenizer.protected_length(texts[position]),
-            first=first,
-        )
-        return [np.concatenate([body, self._end]) for body in bodies], cuts
 
     def _check_rows(self, rows: Floats, first: int) -> None:
         lengths = np.linalg.norm(rows, axis=1)

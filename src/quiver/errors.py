@@ -8,6 +8,7 @@
     │   └── TooLongError      a text longer than the limit, where cutting was not allowed
     ├── FingerprintMismatch   vectors that different models or settings made
     ├── NumericalError        a result that is not a finite number
+    ├── EndpointError         a chat endpoint that refuses, fails or cannot be reached
     └── DeviceError           a device or precision this machine or this engine does not have
 
 Every message names the thing, the reason and the next step.
@@ -44,6 +45,10 @@ class FingerprintMismatch(QuiverError):
 
 class NumericalError(QuiverError):
     """The network gave NaN or infinity, which is never returned as a result."""
+
+
+class EndpointError(QuiverError):
+    """A chat endpoint refuses our requests, fails, or cannot be reached."""
 
 
 class DeviceError(QuiverError):

@@ -10,15 +10,17 @@ PATIENCE_SECONDS = 1.0
 
 
 @contextmanager
-def token_progress(label: str, total: int, show: bool | None) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with each number of tokens done.
+def token_progress(
+    label: str, total: int, show: bool | None, *, unit: str = "tokens"
+) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with each number of tokens, or of another unit, done.
 
     ``show=None`` shows the bar if standard error is a terminal.
     """
     if show is None:
         show = sys.stderr.isatty()
     if not show:
-        yield lambda tokens: None
+        yield lambda done: None
         return
 
     from rich.console import Console
@@ -27,17 +29,17 @@ def token_progress(label: str, total: int, show: bool | None) -> Iterator[Callab
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} tokens"),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} {task.fields[unit]}"),
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task(label, total=total)
+    task = bar.add_task(label, total=total, unit=unit)
     begun = time.monotonic()
 
-    def advance(tokens: int) -> None:
+    def advance(done: int) -> None:
         if not bar.live.is_started and time.monotonic() - begun > PATIENCE_SECONDS:
             bar.start()
-        bar.advance(task, tokens)
+        bar.advance(task, done)
 
     try:
         yield advance

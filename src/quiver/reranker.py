@@ -14,8 +14,9 @@ from quiver.models.fingerprint import Fingerprint, digest, tokenizer_digest, wei
 from quiver.results import RankedDocument, Ranking, Scores
 from quiver.text import prompts
 from quiver.text.prompts import PromptedText
+from quiver.text.sequences import Sequencer
 from quiver.text.tokenizer import TextTokenizer, TokenIds, check_texts, read_definition
-from quiver.text.truncation import Cut, LengthLimit, TooLongPolicy
+from quiver.text.truncation import LengthLimit, TooLongPolicy
 
 
 class Reranker:
@@ -43,10 +44,9 @@ class Reranker:
         self._checkpoint = open_checkpoint(model, "reranker", revision=revision, token=token)
         self._definition = read_definition(self._checkpoint.folder)
         self._tokenizer = TextTokenizer(self._definition, parse_special_tokens=parse_special_tokens)
-        self._prefix = self._tokenizer.encode_trusted(prompts.RERANKER_PREFIX)
-        self._suffix = self._tokenizer.encode_trusted(prompts.RERANKER_SUFFIX)
         longest = self._checkpoint.config.max_length
-        self._limit = LengthLimit(longest if max_length is None else max_length, on_too_long)
+        limit = LengthLimit(longest if max_length is None else max_length, on_too_long)
+        self._sequencer = Sequencer.for_reranker(self._tokenizer, limit)
         self.answer_ids = {word: self._tokenizer.token_id(word) for word in ("no", "yes")}
         self._engine = open_engine(
             self._checkpoint,
@@ -71,7 +71,7 @@ class Reranker:
     @property
     def max_length(self) -> int:
         """Longest sequence in tokens, template included."""
-        return self._limit.max_length
+        return self._sequencer.limit.max_length
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
@@ -108,7 +108,7 @@ class Reranker:
             "instruction",
         )
         bodies = _bodies(instructions, queries, documents)
-        sequences, cuts = self._prepare(bodies)
+        sequences, cuts = self._sequencer.limited(bodies)
         logits, usage = plan_and_run(self._engine, sequences, "Reranking", show_progress_bar)
         if not np.isfinite(logits).all():
             broken = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
@@ -151,17 +151,7 @@ class Reranker:
         """The exact sequences that the model would see, uncut."""
         queries, documents = _split(pairs)
         instructions = [instruction or prompts.DEFAULT_INSTRUCTION] * len(queries)
-        bodies = self._tokenizer.encode(_bodies(instructions, queries, documents))
-        return [np.concatenate([self._prefix, body, self._suffix]) for body in bodies]
-
-    def _prepare(self, texts: Sequence[PromptedText]) -> tuple[list[TokenIds], tuple[Cut, ...]]:
-        """Token sequences in the model's template, and what was cut from the documents."""
-        bodies, cuts = self._limit.apply(
-            self._tokenizer.encode(texts),
-            reserved=len(self._prefix) + len(self._suffix),
-            protected=lambda position: self._tokenizer.protected_length(texts[position]),
-        )
-        return [np.concatenate([self._prefix, body, self._suffix]) for body in bodies], cuts
+        return self._sequencer.whole(_bodies(instructions, queries, documents))
 
 
 def _bodies(

@@ -12,8 +12,9 @@ import quiver
 from quiver.errors import QuiverError
 from tests.cli.conftest import Shell, finished, process
 
-COMMANDS = ["embed", "rerank", "models", "doctor"]
-HEAVY = ("torch", "numpy", "pyarrow", "transformers", "tokenizers", "rich", "huggingface_hub")
+COMMANDS = ["embed", "rerank", "models", "doctor", "train"]
+TRAIN_COMMANDS = ["mine", "synthesize", "merge"]
+HEAVY = ("torch", "numpy", "pyarrow", "transformers", "tokenizers", "rich", "huggingface_hub", "openai")
 SLOWLY = {"FAKE_SECONDS_A_BLOCK": "0.05"}
 
 
@@ -29,7 +30,9 @@ def test_help_names_every_command(shell: Shell) -> None:
         assert all(f"\n  {command} " in run.out for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", [[], *([command] for command in COMMANDS)])
+@pytest.mark.parametrize(
+    "command", [[], *([command] for command in COMMANDS), *(["train", command] for command in TRAIN_COMMANDS)]
+)
 def test_every_help_has_examples(shell: Shell, command: list[str]) -> None:
     run = shell(*command, "--help")
     assert run.code == 0
@@ -45,7 +48,10 @@ def test_no_command_and_an_unknown_command(shell: Shell) -> None:
     assert "No such command" in run.err
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["embed", "--help"], ["rerank", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["embed", "--help"], ["rerank", "--help"], ["train", "mine", "--help"], ["--version"]],
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom quiver.cli.main import main\n"

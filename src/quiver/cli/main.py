@@ -7,6 +7,7 @@ import typer
 import quiver
 from quiver.cli import doctor, embed, models, rerank
 from quiver.cli.endings import clean_endings
+from quiver.cli.train import app as train
 
 EXAMPLES = """\b
 Examples:
@@ -28,6 +29,7 @@ app.command(epilog=embed.EXAMPLES)(embed.embed)
 app.command(epilog=rerank.EXAMPLES)(rerank.rerank)
 app.command(epilog=models.EXAMPLES)(models.models)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+app.add_typer(train.app, name="train")
 
 
 def _print_version(wanted: bool) -> None:

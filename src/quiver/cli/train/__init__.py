@@ -1,0 +1,1 @@
+"""``quiver train``: a file for each of its commands, gathered in ``app``."""
