@@ -3,22 +3,29 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 PATIENCE_SECONDS = 1.0
 """Shorter work shows no bar."""
 
 
+def token_progress(
+    label: str, total: int, show: bool | None
+) -> AbstractContextManager[Callable[[int], None]]:
+    """A bar that counts tokens."""
+    return progress_bar(label, total, show, unit="tokens")
+
+
 @contextmanager
-def token_progress(label: str, total: int, show: bool | None) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with each number of tokens done.
+def progress_bar(label: str, total: int, show: bool | None, *, unit: str) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with each number of units done.
 
     ``show=None`` shows the bar if standard error is a terminal.
     """
     if show is None:
         show = sys.stderr.isatty()
     if not show:
-        yield lambda tokens: None
+        yield lambda done: None
         return
 
     from rich.console import Console
@@ -27,17 +34,17 @@ def token_progress(label: str, total: int, show: bool | None) -> Iterator[Callab
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} tokens"),
+        TextColumn(f"{{task.completed:,.0f}} of {{task.total:,.0f}} {unit}"),
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
     task = bar.add_task(label, total=total)
     begun = time.monotonic()
 
-    def advance(tokens: int) -> None:
+    def advance(done: int) -> None:
         if not bar.live.is_started and time.monotonic() - begun > PATIENCE_SECONDS:
             bar.start()
-        bar.advance(task, tokens)
+        bar.advance(task, done)
 
     try:
         yield advance
