@@ -12,7 +12,7 @@ import quiver
 from quiver.errors import QuiverError
 from tests.cli.conftest import Shell, finished, process
 
-COMMANDS = ["embed", "rerank", "models", "doctor"]
+COMMANDS = ["embed", "rerank", "evaluate", "models", "doctor"]
 HEAVY = ("torch", "numpy", "pyarrow", "transformers", "tokenizers", "rich", "huggingface_hub")
 SLOWLY = {"FAKE_SECONDS_A_BLOCK": "0.05"}
 
@@ -45,7 +45,10 @@ def test_no_command_and_an_unknown_command(shell: Shell) -> None:
     assert "No such command" in run.err
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["embed", "--help"], ["rerank", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["embed", "--help"], ["rerank", "--help"], ["evaluate", "--help"], ["--version"]],
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom quiver.cli.main import main\n"

@@ -95,10 +95,13 @@ def retrieval(folder: Path, *, queries: int = 30, documents: int = 120, **meta: 
     ]
     files = {
         "corpus.jsonl": jsonl(
-            [{"_id": f"d{d}", "title": f"Title {d}" if d % 2 else "", "text": text(d)} for d in range(documents)]
+            [
+                {"_id": f"d{d}", "title": f"Title {d}" if d % 2 else "", "text": text(d)}
+                for d in range(documents)
+            ]
         ),
         "queries.jsonl": jsonl([{"_id": f"q{q}", "text": text(q + 1000)} for q in range(queries)]),
-        "qrels.tsv": tsv(("query-id", "corpus-id", "score"), [*grades, ("q0", "d119", 0)]),
+        "qrels.tsv": tsv(("query-id", "corpus-id", "score"), [*grades, ("q0", f"d{documents - 1}", 0)]),
     }
     return write_set(folder, "retrieval", meta.pop("metric", "ndcg@10"), files, **meta)
 

@@ -14,6 +14,7 @@ from tests.evaluate import sets
 from tests.evaluate.sets import FixedEncoder, TiedEncoder
 
 mocks: ModuleType = pytest.importorskip("mteb.mocks.mock_tasks", reason="needs mteb")
+clustering: ModuleType = pytest.importorskip("mteb.mocks.mock_tasks.clustering", reason="needs mteb")
 datasets: ModuleType = pytest.importorskip("datasets", reason="needs mteb")
 
 EXACT = 1e-6
@@ -72,7 +73,9 @@ def test_retrieval(tmp_path: Path, encoder: FixedEncoder) -> None:
         grades.setdefault(query, {})[document] = int(grade)
     corpus, queries = (read_jsonl(folder / f"{name}.jsonl") for name in ("corpus", "queries"))
     data = {
-        "corpus": columns(("id", "title", "text"), [(row["_id"], row["title"], row["text"]) for row in corpus]),
+        "corpus": columns(
+            ("id", "title", "text"), [(row["_id"], row["title"], row["text"]) for row in corpus]
+        ),
         "queries": columns(("id", "text"), [(row["_id"], row["text"]) for row in queries]),
         "relevant_docs": grades,
         "top_ranked": None,
@@ -107,7 +110,10 @@ def test_ranking_measures_unrounded(tmp_path: Path, encoder: FixedEncoder) -> No
 
 @ENCODERS
 def test_reranking(tmp_path: Path, encoder: FixedEncoder) -> None:
-    queries, corpus, grades, ranked = [], [], {}, {}
+    queries: list[tuple[str, str]] = []
+    corpus: list[tuple[str, str]] = []
+    grades: dict[str, dict[str, int]] = {}
+    ranked: dict[str, list[str]] = {}
     for number, row in enumerate(sets.reranking_rows()):
         query = f"test_query{number}"
         queries.append((query, row["query"]))
@@ -162,11 +168,18 @@ def test_classification(tmp_path: Path, encoder: FixedEncoder, labels: int) -> N
     assert 1 / labels < found["accuracy"] < 0.99
 
 
+class AllClusteringTask(clustering.LegacyMockClusteringFastTask):  # type: ignore[misc, name-defined]
+    """mteb's defaults instead of the mock's, and all documents."""
+
+    max_document_to_embed = max_fraction_of_documents_to_embed = None
+    n_clusters = clustering.AbsTaskClustering.n_clusters
+    max_documents_per_cluster = clustering.AbsTaskClustering.max_documents_per_cluster
+
+
 @ENCODERS
 def test_clustering(tmp_path: Path, encoder: FixedEncoder) -> None:
     data = datasets.DatasetDict(test=columns(("sentences", "labels"), sets.labelled_rows(0, 300, 4)))
-    task = mocks.MockClusteringTask()
-    task.max_document_to_embed = task.max_fraction_of_documents_to_embed = None
+    task = AllClusteringTask()
     theirs = mteb_scores(task, data, unit(encoder))
     found = ours(sets.clustering(tmp_path / "some"), encoder)
     assert found["v_measure"] == pytest.approx(theirs["v_measure"], abs=EXACT)
@@ -176,9 +189,7 @@ def test_clustering(tmp_path: Path, encoder: FixedEncoder) -> None:
 def test_bitext(tmp_path: Path) -> None:
     encoder = FixedEncoder()  # mteb leaves open which of equal neighbours is taken
     folder = sets.bitext(tmp_path / "some")
-    texts = {
-        language: (folder / f"{language}.txt").read_text().splitlines() for language in sets.LANGUAGES
-    }
+    texts = {language: (folder / f"{language}.txt").read_text().splitlines() for language in sets.LANGUAGES}
     found = ours(folder, encoder)
     means = []
     for pair in (("eng", "deu"), ("deu", "eng"), ("eng", "zho-CN"), ("zho-CN", "eng")):

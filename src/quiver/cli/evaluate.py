@@ -96,7 +96,7 @@ def _compared(name: str, device: str | None) -> "tuple[str, System]":
         return "BM25", Bm25()
     if name.startswith(SENTENCE_TRANSFORMERS):
         path = name.removeprefix(SENTENCE_TRANSFORMERS)
-        return path, SentenceTransformerEncoder(path, device=device)
+        return name, SentenceTransformerEncoder(path, device=device)
     raise typer.BadParameter(f"--compare {name}: give {BM25} or {SENTENCE_TRANSFORMERS}NAME")
 
 
@@ -116,17 +116,21 @@ def _line(result: "Result") -> str:
 
 
 def _write_table(results: "Sequence[Result]") -> None:
+    """Sets by type, a column of scores for each system; names too long for columns stand above."""
     from quiver.cli.tables import Column, write_table
     from quiver.cli.target import open_target
+    from quiver.cli.terminal import one_line
     from quiver.evaluate.report import by_type
 
-    systems = list(dict.fromkeys(result.system for result in results))
-    columns = [Column("set", flexible=True), Column("metric")]
-    columns += [Column(name, align="right") for name in systems]
+    systems = {name: f"({number})" for number, name in enumerate(dict.fromkeys(r.system for r in results), 1)}
+    columns = [Column("set"), Column("metric"), *(Column(mark, align="right") for mark in systems.values())]
     rows = (
         (row.name, row.metric, *(_cell(row.scores.get(name)) for name in systems)) for row in by_type(results)
     )
     with open_target(None) as target:
+        for name, mark in systems.items():
+            target.write(f"{mark} {one_line(name)}\n".encode())
+        target.write(b"\n")
         write_table(target, columns, rows)
 
 
