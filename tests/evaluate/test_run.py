@@ -1,6 +1,7 @@
 """Runs: every system on every set, variants, and going on after a stop."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -173,6 +174,24 @@ def test_vectors_that_are_none(tmp_path: Path) -> None:
 
     with pytest.raises(NumericalError, match="not finite"):
         evaluate([sets.sts(tmp_path / "sts")], {"broken": Broken()})
+
+
+def test_a_metric_that_the_data_cannot_give(tmp_path: Path) -> None:
+    folder = sets.classification(tmp_path / "four")
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps(meta | {"main_metric": "ap"}))
+    with pytest.raises(InputError, match="the ap of fixed is undefined; ap needs two labels"):
+        evaluate([folder], {"fixed": FixedEncoder()})
+
+
+def test_the_extra_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = FixedEncoder()
+    monkeypatch.setattr("quiver.evaluate.extra.find_spec", lambda module: None)
+    with pytest.raises(InputError, match=r"needs pytrec_eval: pip install 'quiver-embed\[evaluate\]'"):
+        evaluate([sets.sts(tmp_path / "sts")], {"fixed": encoder})
+    monkeypatch.setitem(sys.modules, "bm25s", None)
+    with pytest.raises(InputError, match="needs bm25s"):
+        list(Bm25().relevance(["a"], ["b"], []))
 
 
 def test_the_report_has_a_mean_for_each_type(tmp_path: Path) -> None:

@@ -136,7 +136,10 @@ class _Trial:
         meta = self.task.meta
         score = scores.get(meta.metric, math.nan)
         if not math.isfinite(score):
-            raise InputError(f"{meta.folder}: {label} has no {meta.metric} there; it may need other data")
+            raise InputError(
+                f"{meta.folder}: the {meta.metric} of {label} is undefined; ap needs two labels, "
+                "a correlation vectors that differ"
+            )
         return Result(
             set=meta.name,
             type=meta.type,
