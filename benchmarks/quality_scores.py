@@ -13,7 +13,7 @@ from benchmarks.quality_data import (
     read_lines,
     read_pairs,
 )
-from benchmarks.quality_systems import Encoder
+from quiver.evaluate.systems import Encoder
 from quiver.results import Floats
 
 DEPTH = 100

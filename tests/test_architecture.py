@@ -18,7 +18,7 @@ FLOORS = (
     ("quiver.engine",),
     ("quiver.results",),
     ("quiver.embedder", "quiver.reranker"),
-    ("quiver.doctor",),
+    ("quiver.doctor", "quiver.evaluate"),
     ("quiver.train",),
     ("quiver.cli",),
     ("quiver.__main__",),

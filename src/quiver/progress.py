@@ -3,17 +3,22 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 PATIENCE_SECONDS = 1.0
 """Shorter work shows no bar."""
 
 
-@contextmanager
 def token_progress(
-    label: str, total: int, show: bool | None, *, unit: str = "tokens"
-) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with each number of tokens, or of another unit, done.
+    label: str, total: int, show: bool | None
+) -> AbstractContextManager[Callable[[int], None]]:
+    """A bar that counts tokens."""
+    return progress_bar(label, total, show, unit="tokens")
+
+
+@contextmanager
+def progress_bar(label: str, total: int, show: bool | None, *, unit: str) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with each number of units done.
 
     ``show=None`` shows the bar if standard error is a terminal.
     """
@@ -29,7 +34,7 @@ def token_progress(
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} {task.fields[unit]}"),
+        TextColumn(f"{{task.completed:,.0f}} of {{task.total:,.0f}} {unit}"),
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=Console(stderr=True), transient=True)

@@ -12,7 +12,7 @@ import quiver
 from quiver.errors import QuiverError
 from tests.cli.conftest import Shell, finished, process
 
-COMMANDS = ["embed", "rerank", "models", "doctor", "train"]
+COMMANDS = ["embed", "rerank", "evaluate", "models", "doctor", "train"]
 TRAIN_COMMANDS = ["mine", "synthesize", "merge"]
 HEAVY = ("torch", "numpy", "pyarrow", "transformers", "tokenizers", "rich", "huggingface_hub", "openai")
 SLOWLY = {"FAKE_SECONDS_A_BLOCK": "0.05"}
@@ -50,7 +50,14 @@ def test_no_command_and_an_unknown_command(shell: Shell) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["embed", "--help"], ["rerank", "--help"], ["train", "mine", "--help"], ["--version"]],
+    [
+        ["--help"],
+        ["embed", "--help"],
+        ["rerank", "--help"],
+        ["evaluate", "--help"],
+        ["train", "mine", "--help"],
+        ["--version"],
+    ],
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import quiver
-from quiver.cli import doctor, embed, models, rerank
+from quiver.cli import doctor, embed, evaluate, models, rerank
 from quiver.cli.endings import clean_endings
 from quiver.cli.train import app as train
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.command(epilog=embed.EXAMPLES)(embed.embed)
 app.command(epilog=rerank.EXAMPLES)(rerank.rerank)
+app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=models.EXAMPLES)(models.models)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(train.app, name="train")

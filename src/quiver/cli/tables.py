@@ -9,6 +9,9 @@ from typing import Literal
 from quiver.cli.target import Target
 from quiver.cli.terminal import one_line
 
+WIDEST_TABLE = 10_000
+"""Characters a line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -22,7 +25,10 @@ class Column:
 def write_table(
     target: Target, columns: Sequence[Column], rows: Iterable[Sequence[str]], *, wrap: bool = False
 ) -> None:
-    """Lay out a table for standard output's width; cells are literal text, never markup."""
+    """Lay out a table for standard output's width; cells are literal text, never markup.
+
+    Without a flexible column nothing may give way: the table is as wide as it needs to be.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -37,7 +43,8 @@ def write_table(
         table.add_row(*cells)
     paper = io.BytesIO()
     with _Page(paper, encoding=sys.stdout.encoding, errors="replace") as page:
-        Console(file=page).print(table)
+        width = None if any(column.flexible for column in columns) else WIDEST_TABLE
+        Console(file=page, width=width).print(table)
         page.flush()
         target.write(paper.getvalue())
 

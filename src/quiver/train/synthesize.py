@@ -14,7 +14,7 @@ import numpy as np
 
 from quiver.embedder import Embedder
 from quiver.errors import InputError
-from quiver.progress import token_progress
+from quiver.progress import progress_bar
 from quiver.results import Floats
 from quiver.text.tokenizer import check_texts
 from quiver.train.answers import AnswerFile
@@ -84,7 +84,7 @@ def synthesize(
         before = len(known)
         drafter = Drafter(known, languages, seed)
         offers = [[library[number] for number in row] for row in nearest]
-        with token_progress("Writing queries", len(texts), show_progress_bar, unit="documents") as advance:
+        with progress_bar("Writing queries", len(texts), show_progress_bar, unit="documents") as advance:
             drafts = write_drafts(texts, offers, drafter, endpoint, advance)
         bought = known.bought
     rows, distant = _filter(embedder, texts, vectors, drafts, instruction, task, threshold)

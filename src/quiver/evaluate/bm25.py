@@ -1,0 +1,70 @@
+"""BM25: the lexical baseline, over stemmed words and over pairs of characters where no spaces are written."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from quiver.evaluate.extra import need
+from quiver.results import Floats
+
+SNOWBALL = {
+    "ar": "arabic",
+    "de": "german",
+    "en": "english",
+    "es": "spanish",
+    "fr": "french",
+    "hi": "hindi",
+    "ru": "russian",
+}
+"""Languages whose words are stemmed."""
+
+_UNSPACED = r"\p{Thai}\p{Hiragana}\p{Katakana}\p{Han}"
+_RUN = rf"(?P<unspaced>[{_UNSPACED}]+)|[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+"
+
+
+class Bm25:
+    """BM25 of bm25s with its defaults (Lucene's variant, k1 = 1.5, b = 0.75)."""
+
+    identity = "bm25s"
+
+    def __init__(self) -> None:
+        regex = need("regex")
+        self._runs = regex.compile(_RUN, regex.VERSION1)
+
+    def relevance(
+        self, queries: Sequence[str], documents: Sequence[str], languages: Sequence[str]
+    ) -> Iterator[Floats]:
+        """For each query a score of every document [D]; 0 where no term is shared.
+
+        The first of the ``languages`` that Snowball knows is the one that is stemmed.
+        """
+        stemmer = _stemmer(languages)
+        index = need("bm25s").BM25()
+        corpus = [self._terms(text, stemmer) for text in documents]
+        if not any(corpus):
+            yield from (np.zeros(len(documents), np.float32) for _ in queries)
+            return
+        index.index(corpus, show_progress=False)
+        for query in queries:
+            terms = index.get_tokens_ids(self._terms(query, stemmer))
+            if terms:
+                yield np.asarray(index.get_scores_from_ids(terms), dtype=np.float32)
+            else:
+                yield np.zeros(len(documents), np.float32)
+
+    def _terms(self, text: str, stemmer: Any) -> list[str]:  # noqa: ANN401  (an optional package's class)
+        terms: list[str] = []
+        words: list[str] = []
+        for found in self._runs.finditer(text.lower()):
+            run = found[0]
+            if found["unspaced"]:
+                terms += [run[i : i + 2] for i in range(len(run) - 1)] or [run]
+            else:
+                words.append(run)
+        return terms + (stemmer.stemWords(words) if stemmer else words)
+
+
+def _stemmer(languages: Sequence[str]) -> Any:  # noqa: ANN401  (an optional package's class)
+    known = [SNOWBALL[name] for language in languages if (name := language[:2]) in SNOWBALL]
+    return need("Stemmer").Stemmer(known[0]) if known else None
