@@ -38,10 +38,3 @@ def score_ranking(data: Retrieval, ranked: Ranked, metric: str) -> float:
         for query, found, scores in zip(data.query_ids, *ranked, strict=True)
     }
     return float(measures.calc_aggregate([known[metric]], data.grades, runs)[known[metric]])
-
-
-def check_type(meta: Meta) -> None:
-    """Raise BenchmarkError for a set that this benchmark cannot score."""
-    if meta.type not in ("retrieval", *SCORERS):
-        known = ", ".join(sorted(("retrieval", *SCORERS)))
-        raise BenchmarkError(f"{meta.name} is of type {meta.type!r}; only {known} are scored here")
