@@ -87,6 +87,13 @@ class Endpoint:
                 self._at_once -= 1
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Clients that go away leave no traceback in what tests read."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def serve() -> Iterator[Endpoint]:
     class Handler(BaseHTTPRequestHandler):
@@ -111,7 +118,7 @@ def serve() -> Iterator[Endpoint]:
         def log_message(self, format: str, *args: object) -> None:
             """Keep silent."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with QuietServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         endpoint = Endpoint(f"http://127.0.0.1:{server.server_address[1]}/v1")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
