@@ -1,9 +1,8 @@
 """Precision: vectors, rankings and scores in bfloat16 and int8 beside float32: trained weights, real texts.
 
-Reads retrieval sets from ``--data`` (formats: ``benchmarks.quality_data``; nothing of them is part of the
+Reads retrieval sets from ``--data`` (formats: ``docs/evaluation.md``; nothing of them is part of the
 project). Every text of a set is embedded in each precision; nDCG@10 is compared set by set; the reranker
-scores the best documents of the first
-queries. Where the processor has no units for bfloat16, the native
+scores the best documents of the first queries. Where the processor has no units for bfloat16, the native
 engine computes in float32 with weights of bfloat16; what those units would give is simulated on some texts.
 
 Fails (exit 1) where a precision misses its target. Costs three times the embedding of the sets: some minutes.
@@ -12,6 +11,7 @@ Fails (exit 1) where a precision misses its target. Costs three times the embedd
 import argparse
 import sys
 from dataclasses import dataclass, field
+from heapq import nlargest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,10 +20,11 @@ import numpy as np
 from benchmarks.bfloat16 import RoundedModel
 from benchmarks.command import BenchmarkError, Report, new_parser, run, use_threads, write_json
 from benchmarks.quality import RERANKED, SELECTION
-from benchmarks.quality_data import Meta, read_meta, read_retrieval
-from benchmarks.quality_scores import rank_vectors, score_ranking
 from quiver import Embedder, Reranker
 from quiver.engine.stored import read_head
+from quiver.evaluate.ranking import RankingTask
+from quiver.evaluate.tasks import read_task
+from quiver.evaluate.vectors import Embedding, cut_to
 from quiver.models.checkpoint import open_checkpoint
 from quiver.results import Floats
 
@@ -91,7 +92,7 @@ def main() -> int:
     sample = Sample()
     for name in options.sets:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        _compare(read_meta(options.data, name), models, options.queries, found, by_set, sample)
+        _compare(_read(options.data / name), models, options.queries, found, by_set, sample)
     if options.simulated:
         found[SIMULATED] = _simulate(options, models["float32"], sample)
     summary = _summary(found)
@@ -136,8 +137,15 @@ def _models(options: argparse.Namespace, precision: str) -> Models:
     return Models(Embedder(options.embedder, **settings), Reranker(options.reranker, **settings))
 
 
+def _read(folder: Path) -> RankingTask:
+    task = read_task(folder)
+    if not isinstance(task, RankingTask):
+        raise BenchmarkError(f"{folder} is of type {task.meta.type!r}; only retrieval sets are compared here")
+    return task
+
+
 def _compare(
-    meta: Meta,
+    task: RankingTask,
     models: dict[str, Models],
     queries: int,
     found: dict[str, Found],
@@ -145,33 +153,29 @@ def _compare(
     sample: Sample,
 ) -> None:
     """One set in every precision, beside float32."""
-    if meta.type != "retrieval":
-        raise BenchmarkError(f"{meta.name} is of type {meta.type!r}; only retrieval sets are compared here")
-    data = read_retrieval(meta)
+    name, instruction = task.meta.name, task.meta.instruction
     vectors = {
-        precision: (
-            np.asarray(embedder.encode_query(data.queries, instruction=meta.instruction)),
-            np.asarray(embedder.encode_document(data.documents)),
-        )
+        precision: cut_to(task.embed(Embedding(embedder, show_progress_bar=None)), None)
         for precision, (embedder, _) in models.items()
     }
-    rankings = {precision: rank_vectors(*both) for precision, both in vectors.items()}
-    points = {p: 100 * score_ranking(data, ranked, "ndcg@10") for p, ranked in rankings.items()}
+    rankings = {precision: task.ranked_by_vectors(each) for precision, each in vectors.items()}
+    points = {precision: 100 * task.measure(run)["ndcg@10"] for precision, run in rankings.items()}
+    texts = dict(zip(task.document_ids, task.documents, strict=True))
+    best = [nlargest(RERANKED, run, key=run.__getitem__) for run in rankings["float32"].values()]
     pairs = [
-        (query, data.documents[document])
-        for query, best in zip(data.queries[:queries], rankings["float32"][0], strict=False)
-        for document in best[:RERANKED]
+        (query, texts[document])
+        for query, documents in zip(task.queries[:queries], best, strict=False)
+        for document in documents
     ]
-    scores = {p: reranker.predict(pairs, instruction=meta.instruction) for p, (_, reranker) in models.items()}
+    scores = {p: reranker.predict(pairs, instruction=instruction) for p, (_, reranker) in models.items()}
     for precision, measured in found.items():
         measured.cosines += [
-            _cosines(wide, narrow)
-            for wide, narrow in zip(vectors["float32"], vectors[precision], strict=True)
+            _cosines(wide, vectors[precision][part]) for part, wide in vectors["float32"].items()
         ]
         measured.points.append(points[precision] - points["float32"])
         measured.scores.append(_largest_difference(scores[precision], scores["float32"]))
-    by_set.add([meta.name, *(f"{value:.2f}" for value in points.values())], {"set": meta.name} | points)
-    sample.texts += data.documents
+    by_set.add([name, *(f"{value:.2f}" for value in points.values())], {"set": name} | points)
+    sample.texts += task.documents
     sample.pairs += pairs
 
 
