@@ -139,7 +139,7 @@ def _models(options: argparse.Namespace, precision: str) -> Models:
 
 def _read(folder: Path) -> RankingTask:
     task = read_task(folder)
-    if not isinstance(task, RankingTask):
+    if not isinstance(task, RankingTask) or task.meta.type != "retrieval":
         raise BenchmarkError(f"{folder} is of type {task.meta.type!r}; only retrieval sets are compared here")
     return task
 
