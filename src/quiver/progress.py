@@ -38,7 +38,7 @@ def progress_bar(label: str, total: int, show: bool | None, *, unit: str) -> Ite
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task(label, total=total, unit=unit)
+    task = bar.add_task(label, total=total)
     begun = time.monotonic()
 
     def advance(done: int) -> None:
