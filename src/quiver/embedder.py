@@ -196,7 +196,7 @@ class Embedder:
             known = getattr(side, "fingerprint", None)
             if known is not None:
                 self.fingerprint.with_dimension(np.shape(side)[-1]).check(known)
-        unit = [_normalize(side) for side in sides]
+        unit = [normalize(side) for side in sides]
         cosines: Floats = unit[0] @ unit[1].T
         return cosines
 
@@ -237,7 +237,7 @@ class Embedder:
         rows, usage = plan_and_run(self._engine, sequences, "Embedding", show_progress_bar)
         rows = rows[:, :dimension] if batch else np.empty((0, dimension), np.float32)
         self._check_rows(rows, first)
-        rows = _normalize(rows)
+        rows = normalize(rows)
         fingerprint = self.fingerprint.with_dimension(dimension)
         shaped = rows[0] if isinstance(texts, str) else rows
         return Embeddings(shaped, usage, cuts, fingerprint)
@@ -258,7 +258,8 @@ class Embedder:
         return dimension
 
 
-def _normalize(rows: Floats) -> Floats:
+def normalize(rows: Floats) -> Floats:
+    """Unit vectors of rows [N, E]; a row of zeros stays as it is."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     unit: Floats = rows / np.maximum(lengths, np.finfo(np.float32).tiny)
     return unit

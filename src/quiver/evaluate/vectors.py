@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from quiver.embedder import normalize
 from quiver.errors import InputError, NumericalError
 from quiver.evaluate.systems import Encoder
 from quiver.results import Floats
@@ -45,7 +46,7 @@ def cut_to(vectors: Vectors, dimension: int | None) -> dict[str, Floats]:
     widths = {rows.shape[1] for rows in vectors.values()}
     if dimension is not None and not 1 <= dimension <= min(widths):
         raise InputError(f"vectors of {min(widths)} values cannot be cut to {dimension}")
-    return {name: _unit(rows[:, :dimension]) for name, rows in vectors.items()}
+    return {name: normalize(rows[:, :dimension]) for name, rows in vectors.items()}
 
 
 def cosines(first: Floats, second: Floats) -> Floats:
@@ -54,9 +55,3 @@ def cosines(first: Floats, second: Floats) -> Floats:
 
     similar: Floats = 1 - paired_cosine_distances(first, second)
     return similar
-
-
-def _unit(rows: Floats) -> Floats:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: Floats = rows / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return unit
