@@ -12,7 +12,7 @@ import quiver
 
 SOURCE = Path(quiver.__file__).parent
 FLOORS = (
-    ("quiver.cache", "quiver.errors"),
+    ("quiver.cache", "quiver.errors", "quiver.whole_file"),
     ("quiver.models", "quiver.progress"),
     ("quiver.text",),
     ("quiver.engine",),

@@ -1,14 +1,12 @@
 """Results: one score of one system on one set, kept in a file that a stopped run goes on from."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from quiver.errors import InputError
+from quiver.whole_file import write_whole
 
 FORMAT = "quiver evaluate 1"
 
@@ -54,7 +52,10 @@ class ResultsFile:
         self._results[result.set, result.system] = result
         if self._path is not None:
             content = {"format": FORMAT, "results": [asdict(each) for each in self._results.values()]}
-            _replace(self._path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+            try:
+                write_whole(self._path, [json.dumps(content, indent=1, ensure_ascii=False), "\n"])
+            except OSError as error:
+                raise InputError(f"{self._path} cannot be written: {error.strerror or error}") from error
 
 
 def _read(path: Path | None) -> Iterator[Result]:
@@ -75,28 +76,3 @@ def _read(path: Path | None) -> Iterator[Result]:
         if not isinstance(record, dict) or set(record) != names:
             raise InputError(f"{path}: a result lacks fields or has others; remove the file to begin anew")
         yield Result(**record)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that it is never half there, whenever the process is killed."""
-    partial = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=".quiver-", suffix=".part", delete=False
-        ) as stream:
-            partial = stream.name
-            stream.write(text)
-        Path(partial).chmod(0o666 & ~_umask())
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        if partial is not None:
-            with suppress(FileNotFoundError):
-                os.unlink(partial)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -7,15 +7,14 @@ sentence-transformers (``anchor``, ``positive``, ``negative_1`` ...), FlagEmbedd
 """
 
 import json
-import os
 import re
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from quiver.errors import InputError
+from quiver.whole_file import write_whole
 
 QUERY_NAMES = ("query", "anchor", "question", "sentence1")
 POSITIVE_NAMES = ("positives", "positive", "pos", "response", "answer", "document", "sentence2")
@@ -74,17 +73,7 @@ def read_rows(paths: Sequence[str | Path]) -> list[TrainingRow]:
 
 def write_rows(path: str | Path, rows: Iterable[TrainingRow]) -> None:
     """Write rows as JSONL; the file appears under its name only when it is complete."""
-    final = Path(path)
-    partial = final.with_name(f".quiver-{secrets.token_hex(4)}.part")
-    try:
-        with partial.open("x", encoding="utf-8", newline="\n") as lines:
-            for row in rows:
-                lines.write(json.dumps(row.record(), ensure_ascii=False) + "\n")
-            lines.flush()
-            os.fsync(lines.fileno())
-        partial.replace(final)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(Path(path), (json.dumps(row.record(), ensure_ascii=False) + "\n" for row in rows))
 
 
 def parse_row(raw: object) -> TrainingRow:
