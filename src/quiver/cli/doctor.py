@@ -44,12 +44,11 @@ def _write_jsonl(diagnosis: "Diagnosis") -> None:
     from dataclasses import asdict
 
     from quiver.cli.target import open_target
-    from quiver.cli.write import json_line
+    from quiver.cli.write import write_records
 
     about = {"model": diagnosis.model, "kind": diagnosis.kind, "fingerprint": diagnosis.fingerprint}
     with open_target(None) as target:
-        for check in diagnosis.checks:
-            target.write(f"{json_line({**about, **asdict(check)})}\n".encode())
+        write_records(target, ({**about, **asdict(check)} for check in diagnosis.checks))
 
 
 def _write_table(diagnosis: "Diagnosis") -> None:

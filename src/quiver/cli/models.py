@@ -19,12 +19,11 @@ def models(output_format: options.ListFormatOption = options.ListFormat.TABLE) -
 
     from quiver.cli.tables import Column, write_table
     from quiver.cli.target import open_target
-    from quiver.cli.write import json_line
+    from quiver.cli.write import write_records
 
     with open_target(None) as target:
         if output_format is options.ListFormat.JSONL:
-            for entry in CATALOG:
-                target.write(f"{json_line(asdict(entry))}\n".encode())
+            write_records(target, map(asdict, CATALOG))
             return
         columns = (
             Column("model"),

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from quiver.cli.parquet import ParquetTable
 from quiver.cli.tables import Column, write_table
 from quiver.cli.target import Target, open_target
-from quiver.cli.write import OutputFormat, exact, json_line
+from quiver.cli.write import OutputFormat, exact, write_records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +48,15 @@ def open_ranking(chosen: OutputFormat, output: Path | None) -> Iterator[WriteRan
 
 
 def _write_jsonl(target: Target, ranking: Sequence[RankedText]) -> None:
-    for document in ranking:
-        record = dataclasses.asdict(document)
-        record |= {"score": exact(document.score), "log_odds": exact(document.log_odds)}
-        if not document.tokens_cut:
-            del record["tokens_cut"]
-        target.write(f"{json_line(record)}\n".encode())
+    write_records(target, map(_record, ranking))
+
+
+def _record(document: RankedText) -> dict[str, Any]:
+    record = dataclasses.asdict(document)
+    record |= {"score": exact(document.score), "log_odds": exact(document.log_odds)}
+    if not document.tokens_cut:
+        del record["tokens_cut"]
+    return record
 
 
 def _write_parquet(target: Target, ranking: Sequence[RankedText], origin: Mapping[str, str]) -> None:

@@ -4,12 +4,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import typer
+
+from quiver.cli.target import Target
 
 NOT_IN_JSONL = re.compile("[\x7f-\x9f\u2028\u2029]")
 """Legal in JSON, but they steer terminals, or end lines for readers that split on more than a newline."""
@@ -71,6 +73,12 @@ def json_line(record: Mapping[str, Any]) -> str:
     """A record on one line, readable in every script and harmless on a terminal."""
     text = json.dumps(record, ensure_ascii=False)
     return NOT_IN_JSONL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def write_records(target: Target, records: Iterable[Mapping[str, Any]]) -> None:
+    """Records as JSONL."""
+    for record in records:
+        target.write(f"{json_line(record)}\n".encode())
 
 
 def exact(value: float) -> float:

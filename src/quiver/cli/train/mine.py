@@ -88,7 +88,7 @@ def mine(
     from dataclasses import replace
 
     from quiver.cli.target import open_target
-    from quiver.cli.write import json_line
+    from quiver.cli.write import write_records
     from quiver.train.mine import MiningRule
     from quiver.train.mine import mine as mine_negatives
     from quiver.train.rows import read_rows
@@ -113,8 +113,7 @@ def mine(
             reranker=judge,
             show_progress_bar=False if quiet else None,
         )
-        for row in mined.rows:
-            target.write(f"{json_line(row.record())}\n".encode())
+        write_records(target, (row.record() for row in mined.rows))
     say(_summary(mined.report))
 
 

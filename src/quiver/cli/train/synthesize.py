@@ -93,7 +93,7 @@ def synthesize(
     found = open_texts(choice, say)
 
     from quiver.cli.target import open_target
-    from quiver.cli.write import json_line
+    from quiver.cli.write import write_records
     from quiver.train.chat import ChatEndpoint
     from quiver.train.query_writing import SAME_LANGUAGE
     from quiver.train.synthesize import read_personas
@@ -126,8 +126,7 @@ def synthesize(
             seed=seed,
             show_progress_bar=False if quiet else None,
         )
-        for row in synthesized.rows:
-            target.write(f"{json_line(row.record())}\n".encode())
+        write_records(target, (row.record() for row in synthesized.rows))
     say(_summary(synthesized.report, answers))
 
 
