@@ -130,13 +130,10 @@ void Model::copy_partial_units(int layer, const Group& group) {
 Model::Rows Model::normed(const float* norm, const Matrix& matrix, std::span<const int32_t> rows) {
   Buffers& b = buffers_;
   const int width = shape_.padded_hidden(), count = int(rows.size());
-  Threads::run((count + 15) / 16, threads_, [&](int task, int thread) {
-    float* out = as<float>(b.thread[thread]);
-    for (int i = task * 16; i < std::min(count, task * 16 + 16); i++) {
-      kernels_.rms_norm(hidden(rows[i]), norm, width, shape_.hidden, shape_.eps, out);
-      if (row_element_ == Element::kInt8) round_row(out, matrix, i, b.rows, b.row_stride);
-      else kernels_.narrow(out, width, row_element_, b.rows + i * b.row_stride);
-    }
+  each_row(count, [&](int row, float* out) {
+    kernels_.rms_norm(hidden(rows[row]), norm, width, shape_.hidden, shape_.eps, out);
+    if (row_element_ == Element::kInt8) round_row(out, matrix, row, b.rows, b.row_stride);
+    else kernels_.narrow(out, width, row_element_, b.rows + row * b.row_stride);
   });
   return {b.rows, b.row_stride, count, b.scales, b.rest, b.rest_scales};
 }

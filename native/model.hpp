@@ -143,6 +143,8 @@ class Model {
   void multiply_rows(const Part& part, const std::byte* rows, size_t stride, int count, float* numbers);
   void undo_rounding(const Part& part, const Rows& rows, int first, int count, float* numbers);
   void add_to_hidden(const Matrix& matrix, const Rows& x, std::span<const int32_t> rows);
+  template <class Work>
+  void each_row(int count, Work&& work);
   template <class Epilogue>
   void multiply(const Matrix& matrix, int first_panel, int panels, int align, const Rows& rows, Epilogue&& epilogue);
 

@@ -9,12 +9,9 @@ namespace quiver {
 Model::Rows Model::rounded(const std::byte* data, size_t stride, const Matrix& matrix, int count) {
   Buffers& b = buffers_;
   if (row_element_ != Element::kInt8) return {data, stride, count, nullptr, nullptr, nullptr};
-  Threads::run((count + 15) / 16, threads_, [&](int task, int thread) {
-    float* wide = as<float>(b.thread[thread]);
-    for (int i = task * 16; i < std::min(count, task * 16 + 16); i++) {
-      kernels_.widen(data + i * stride, attention_element_, matrix.inputs, wide);
-      round_row(wide, matrix, i, b.rounded, b.rounded_stride);
-    }
+  each_row(count, [&](int row, float* wide) {
+    kernels_.widen(data + row * stride, attention_element_, matrix.inputs, wide);
+    round_row(wide, matrix, row, b.rounded, b.rounded_stride);
   });
   return {b.rounded, b.rounded_stride, count, b.scales, b.rest, b.rest_scales};
 }

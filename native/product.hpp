@@ -11,10 +11,20 @@ namespace quiver {
 constexpr int kBlockRows = 1024;                     // rows that pass through a layer's products together
 constexpr int kMostPanels = kMostChannels / kPanel;  // panels that a task multiplies at once
 constexpr int kTasksPerThread = 4;                   // enough that threads end together
+constexpr int kRowsPerTask = 16;                     // of work on one row at a time
 
 template <class T>
 T* as(std::byte* p) {
   return reinterpret_cast<T*>(p);
+}
+
+// Calls work(row, floats to work in) for rows 0 .. count - 1.
+template <class Work>
+void Model::each_row(int count, Work&& work) {
+  Threads::run((count + kRowsPerTask - 1) / kRowsPerTask, threads_, [&](int task, int thread) {
+    const int first = task * kRowsPerTask, last = std::min(count, first + kRowsPerTask);
+    for (int row = first; row < last; row++) work(row, as<float>(buffers_.thread[thread]));
+  });
 }
 
 // Multiplies and hands every finished block of numbers, still in the cache, to
