@@ -5,7 +5,8 @@
 
 namespace quiver {
 
-void Model::project(int layer, int first_head, int heads, std::span<const int32_t> rows, int first_query) {
+// Rows' heads from `first_head` on, in the order of the product: queries, keys, values.
+void Model::project(int layer, int first_head, int heads, std::span<const int32_t> rows) {
   const LayerWeights& weights = weights_.layers[layer];
   const int panels = shape_.channels() / kPanel, first_value = shape_.query_heads + shape_.key_value_heads;
   const Rows x = normed(weights.input_norm, weights.qkv, rows);
@@ -20,7 +21,7 @@ void Model::project(int layer, int first_head, int heads, std::span<const int32_
                }
                for (int r = 0; r < count; r++, values += stride) {
                  turn_head(layer, rows[row + r], head, values);
-                 if (head < shape_.query_heads) place_query(first_query + row + r, head, values);
+                 if (head < shape_.query_heads) place_query(row + r, head, values);
                  else place_key(layer, rows[row + r], head - shape_.query_heads, values);
                }
              }

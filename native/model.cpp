@@ -12,12 +12,12 @@ namespace {
 
 constexpr size_t kKeptRows = 16384;  // a batch of more rows gives its working memory back
 
-// Rows in blocks of about equal size: block(index of the first, rows).
+// Rows in blocks of about equal size.
 template <class Block>
 void in_blocks(std::span<const int32_t> rows, Block&& block) {
   const int count = int(rows.size()), blocks = (count + kBlockRows - 1) / kBlockRows;
   const int size = blocks == 0 ? 0 : round_up((count + blocks - 1) / blocks, kPanel);
-  for (int first = 0; first < count; first += size) block(first, rows.subspan(first, std::min(size, count - first)));
+  for (int first = 0; first < count; first += size) block(rows.subspan(first, std::min(size, count - first)));
 }
 
 }  // namespace
@@ -81,38 +81,44 @@ void Model::forward(std::span<const int32_t> wanted, bool keeps) {
   }
 }
 
+// Keys and values of all rows first; then queries, attention and the rest block by block, so that only one block's
+// queries need room.
 void Model::run_layer(int layer, const Group& group) {
-  const auto rows = rows_of(group);
-  copy_partial_units(layer, group);
-  in_blocks(rows, [&](int first, auto block) {
-    project(layer, 0, shape_.query_heads + 2 * shape_.key_value_heads, block, first);
+  place_keys_and_values(layer, group);
+  in_blocks(rows_of(group), [&](auto block) {
+    attend(layer, block);
+    finish_rows(layer, block);
   });
-  attend(layer, rows);
-  in_blocks(rows, [&](int first, auto block) { finish_rows(layer, first, block); });
 }
 
 // Keys and values of all rows; the rest only of those that are wanted, which move to `place`. They are few, and no
 // later layer evens out their errors: int8 rounds them finely.
 void Model::run_last_layer(const Group& group, std::span<const int32_t> wanted, int place, bool keeps) {
   const int layer = shape_.layers - 1;
-  copy_partial_units(layer, group);
-  in_blocks(rows_of(group), [&](int first, auto block) {
-    project(layer, shape_.query_heads, 2 * shape_.key_value_heads, block, first);
-  });
+  place_keys_and_values(layer, group);
   if (keeps) return;
   rounds_finely_ = true;
-  in_blocks(wanted, [&](int first, auto block) { project(layer, 0, shape_.query_heads, block, first); });
-  attend(layer, wanted);
-  for (size_t i = 0; i < wanted.size(); i++)
-    std::memmove(hidden(place + int(i)), hidden(wanted[i]), shape_.padded_hidden() * sizeof(float));
-  const auto moved = std::span<const int32_t>(identity_).subspan(place, wanted.size());
-  in_blocks(moved, [&](int first, auto block) { finish_rows(layer, first, block); });
+  in_blocks(wanted, [&](auto block) {
+    attend(layer, block);
+    for (int32_t row : block) {
+      std::memmove(hidden(place), hidden(row), shape_.padded_hidden() * sizeof(float));
+      place++;
+    }
+    finish_rows(layer, std::span<const int32_t>(identity_).subspan(place - block.size(), block.size()));
+  });
   rounds_finely_ = false;
 }
 
+void Model::place_keys_and_values(int layer, const Group& group) {
+  copy_partial_units(layer, group);
+  in_blocks(rows_of(group), [&](auto block) {
+    project(layer, shape_.query_heads, 2 * shape_.key_value_heads, block);
+  });
+}
+
 // What follows attention in a layer.
-void Model::finish_rows(int layer, int first_query, std::span<const int32_t> rows) {
-  add_attended(weights_.layers[layer], first_query, rows);
+void Model::finish_rows(int layer, std::span<const int32_t> rows) {
+  add_attended(weights_.layers[layer], rows);
   feed_forward(weights_.layers[layer], rows);
 }
 
@@ -146,9 +152,8 @@ void Model::add_to_hidden(const Matrix& matrix, const Rows& x, std::span<const i
            });
 }
 
-void Model::add_attended(const LayerWeights& layer, int first_query, std::span<const int32_t> rows) {
-  const std::byte* attended = buffers_.queries + first_query * buffers_.query_stride;
-  add_to_hidden(layer.out, rounded(attended, buffers_.query_stride, layer.out, int(rows.size())), rows);
+void Model::add_attended(const LayerWeights& layer, std::span<const int32_t> rows) {
+  add_to_hidden(layer.out, rounded(buffers_.queries, buffers_.query_stride, layer.out, int(rows.size())), rows);
 }
 
 void Model::feed_forward(const LayerWeights& layer, std::span<const int32_t> rows) {

@@ -123,9 +123,10 @@ class Model {
   void forward(std::span<const int32_t> wanted, bool keeps);
   void run_layer(int layer, const Group& group);
   void run_last_layer(const Group& group, std::span<const int32_t> wanted, int place, bool keeps);
-  void finish_rows(int layer, int first_query, std::span<const int32_t> rows);
+  void place_keys_and_values(int layer, const Group& group);
+  void finish_rows(int layer, std::span<const int32_t> rows);
   void copy_partial_units(int layer, const Group& group);
-  void project(int layer, int first_head, int heads, std::span<const int32_t> rows, int first_query);
+  void project(int layer, int first_head, int heads, std::span<const int32_t> rows);
   void turn_head(int layer, int row, int head, float* values);
   void place_query(int query, int head, const float* values);
   void place_key(int layer, int row, int head, const float* values);
@@ -135,7 +136,7 @@ class Model {
   void plan_attention(std::span<const int32_t> rows);
   void attend(int layer, std::span<const int32_t> rows);
   void attend_head(int layer, const AttentionTask& task, std::span<const int32_t> rows, int head, int thread);
-  void add_attended(const LayerWeights& layer, int first_query, std::span<const int32_t> rows);
+  void add_attended(const LayerWeights& layer, std::span<const int32_t> rows);
   void feed_forward(const LayerWeights& layer, std::span<const int32_t> rows);
   Rows normed(const float* norm, const Matrix& matrix, std::span<const int32_t> rows);
   Rows rounded(const std::byte* data, size_t stride, const Matrix& matrix, int count);

@@ -92,7 +92,7 @@ void Model::place_units() {
 }
 
 void Model::lay_out_buffers(int rows, bool own_units) {
-  const int block = std::min(most_rows_, kBlockRows) + kPanel, group = most_rows_ + kPanel;
+  const int block = std::min(most_rows_, kBlockRows) + kPanel;
   const int width = std::max({shape_.padded_hidden(), shape_.padded_inner(), shape_.attended_width()});
   Buffers& b = buffers_;
   b.hidden_stride = shape_.padded_hidden() + kPanel;
@@ -109,7 +109,7 @@ void Model::lay_out_buffers(int rows, bool own_units) {
   const size_t row = (width + kPanel) * sizeof(float);
   arena_.lay_out([&](auto take) {
     b.hidden = as<float>(take((rows + kPanel) * b.hidden_stride * sizeof(float)));
-    b.queries = take(group * b.query_stride);
+    b.queries = take(block * b.query_stride);
     b.units = take(own_units ? most_units_ * unit_bytes() : 0);
     b.rows = take(block * b.row_stride);
     b.inner = take(block * b.inner_stride);
@@ -121,7 +121,7 @@ void Model::lay_out_buffers(int rows, bool own_units) {
     for (auto& scratch : b.thread) scratch = take(std::max({b.product + rests, attention, row}));
   });
   const size_t used = shape_.query_width() * element_size(attention_element_);
-  for (int r = 0; r < group; r++) std::memset(b.queries + r * b.query_stride + used, 0, b.query_stride - used);
+  for (int r = 0; r < block; r++) std::memset(b.queries + r * b.query_stride + used, 0, b.query_stride - used);
   const size_t inner = shape_.inner / kPanel * kPanel * element_size(attention_element_);
   for (int r = 0; r < block; r++) std::memset(b.inner + r * b.inner_stride + inner, 0, b.inner_stride - inner);
 }
