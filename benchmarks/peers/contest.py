@@ -140,10 +140,16 @@ class Contest:
         return turns
 
     def facts(self) -> dict[str, str]:
-        """Versions, and who was absent."""
+        """Versions, memory left beside all contestants, and who was absent."""
         versions = {LIBRARIES[c.library][0]: c.version for c in self.contestants.values()}
         stated = {"versions": ", ".join(f"{name} {version}" for name, version in versions.items())}
+        stated["memory left"] = f"{_memory_left() / 1e9:.1f} GB"
         return stated | {f"{name} did not run": reason for name, reason in self.absent.items()}
+
+
+def _memory_left() -> int:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
 
 
 def median_seconds(turns: Sequence[Turn]) -> float:
