@@ -33,14 +33,17 @@ def backward_in_parts(
     embed: Callable[[Part], Tensor],
     loss: Callable[[Tensor], Tensor],
     *,
-    backward: Callable[[Tensor], None] = torch.Tensor.backward,
     no_sync: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Tensor:
     """Add the gradients of ``loss(cat(embed(part) for part in parts))`` to the parameters; returns the loss.
 
-    ``embed`` gives [n, E] of a part. ``backward`` starts from a scalar (accelerate scales it); ``no_sync`` is
-    entered for all parts but the last, so that several processes exchange gradients once.
+    ``embed`` gives [n, E] of a part. ``no_sync`` is entered for all parts but the last, so that several
+    processes exchange gradients once. A single part needs no cache and runs once.
     """
+    if len(parts) == 1:
+        value = loss(embed(parts[0]))
+        value.backward()
+        return value.detach()
     vectors, states = [], []
     with torch.no_grad():
         for part in parts:
@@ -56,6 +59,6 @@ def backward_in_parts(
         is_last = index == len(parts) - 1
         with nullcontext() if is_last else no_sync():
             found = embed(part)
-            backward((found * gradient[starts[index] : starts[index + 1]]).sum())
+            (found * gradient[starts[index] : starts[index + 1]]).sum().backward()
     after.restore()
     return value.detach()

@@ -4,18 +4,17 @@ The report merges checkpoints of one run by slerp (section 3.2, "Model Merging";
 """
 
 import math
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
-from huggingface_hub import save_torch_state_dict
 from safetensors import safe_open
 from torch import Tensor
 
 from quiver.errors import CheckpointError, InputError
 from quiver.models.checkpoint import Checkpoint, open_checkpoint
+from quiver.train.save import save_like
 
 Method = Literal["slerp", "linear"]
 
@@ -68,19 +67,10 @@ def merge(
     folder = Path(out)
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty: give a new folder")
-    shutil.copytree(
-        checkpoints[0].folder,
-        folder,
-        ignore=shutil.ignore_patterns("*.safetensors*", "*.bin", "*.pt"),
-        dirs_exist_ok=True,
-    )
-    first = checkpoints[0]
     merged = {
-        entry.stored_name: _merge_tensor(checkpoints, name, shares, METHODS[method])
-        for name, entry in first.tensors.items()
+        name: _merge_tensor(checkpoints, name, shares, METHODS[method]) for name in checkpoints[0].tensors
     }
-    save_torch_state_dict(merged, folder)
-    open_checkpoint(folder)
+    save_like(checkpoints[0], merged, folder)
     return folder
 
 
@@ -108,8 +98,6 @@ def _merge_tensor(
     first = merged = _read(checkpoints[0], name)
     for checkpoint, share in zip(checkpoints[1:], shares[1:], strict=True):
         merged = mix(merged, _read(checkpoint, name), share)
-    if not torch.isfinite(merged).all():
-        raise CheckpointError(f"{name} of one of the checkpoints is not finite: its file is damaged")
     return merged.to(first.dtype)
 
 

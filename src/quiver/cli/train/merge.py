@@ -11,7 +11,7 @@ from quiver.errors import InputError
 
 EXAMPLES = """\b
 Examples:
-  quiver train merge run/step-800 run/step-1000 --out merged
+  quiver train merge mine/step-800 mine/step-1000 --out merged
   quiver train merge Qwen/Qwen3-Embedding-0.6B ./mine --weights 1,3 --method linear --out merged
 """
 

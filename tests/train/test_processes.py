@@ -1,0 +1,42 @@
+"""Two processes of torchrun: they exchange gradients, shard weights and write one model."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from quiver import Embedder
+from quiver.train.rows import write_rows
+from tests.train.rows import make_rows
+
+
+@pytest.mark.parametrize("options", [(), ("--fsdp",), ("--lora-rank", "4")], ids=["ddp", "fsdp", "lora"])
+def test_two_processes_train_one_model(
+    embedder_folder: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    write_rows(rows, make_rows(40, negatives=2))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = ["-m", "quiver", "train", "embedder", rows, "--out", tmp_path / "out", "-m", embedder_folder]
+    settings = ["--max-steps", 4, "--batch-size", 4, "--token-budget", 100, "--learning-rate", 0.002]
+    run = subprocess.run(
+        list(map(str, [*torchrun, *command, *settings, "--evaluate", rows, "--quiet", *options])),
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("nDCG@10") == 1
+    report = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert (report["steps"], report["moved"] > 0) == (4, True)
+    base, trained = (
+        load_file(folder / "model.safetensors") for folder in (embedder_folder, tmp_path / "out")
+    )
+    assert not torch.equal(base["layers.0.mlp.up_proj.weight"], trained["layers.0.mlp.up_proj.weight"])
+    assert Embedder(tmp_path / "out").encode_query("Why?").shape == (64,)
