@@ -3,8 +3,9 @@
     python examples/domain/prepare.py DOCS WORK
 
 DOCS is the folder of HTML pages (Debian: apt-get download sqlite3-doc; dpkg-deb -x sqlite3-doc_*.deb .).
-WORK gets pairs.jsonl (title and heading -> section), dev.jsonl (pairs set aside to choose the best weights by) and
-questions/ (all sections, and for each question those of the page that answers it), which training never sees.
+WORK gets pairs.jsonl (title and heading -> section), dev.jsonl (pairs set aside to choose the best weights by)
+and questions/ (all sections, and for each question those of the page that answers it), which training never
+sees.
 """
 
 import json
@@ -102,7 +103,8 @@ def write_questions(folder: Path, found: list[Section]) -> None:
     (folder / "meta.json").write_text(json.dumps(meta))
     with (folder / "corpus.jsonl").open("w") as corpus:
         for number, section in enumerate(found):
-            record = {"_id": str(number), "title": f"{section.title}: {section.heading}", "text": section.text}
+            title = f"{section.title}: {section.heading}"
+            record = {"_id": str(number), "title": title, "text": section.text}
             corpus.write(json.dumps(record) + "\n")
     with (folder / "queries.jsonl").open("w") as queries, (folder / "qrels.tsv").open("w") as judged:
         judged.write("query-id\tcorpus-id\tscore\n")
