@@ -81,6 +81,7 @@ def test_the_public_names() -> None:
         "Ranking",
         "Reranker",
         "Scores",
+        "Searcher",
         "__version__",
     ]
     assert all(getattr(quiver, name) is not None for name in quiver.__all__)

@@ -73,7 +73,8 @@ class LanceStore:
             folder.mkdir(parents=True, exist_ok=True)
             database = lancedb.connect(folder)
             for name, schema in (("passages", passage_schema(info)), ("files", FILES)):
-                database.create_table(name, schema=schema, mode="overwrite")
+                database.drop_table(name, ignore_missing=True)
+                database.create_table(name, schema=schema)
             write_whole(folder / INFO_NAME, [write_info(info)])
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or error
