@@ -1,13 +1,11 @@
-"""A corpus of plain files, some hostile, and an embedder that can be slow; also as a process to kill."""
+"""A corpus of plain files, some hostile, and an embedder that can be slow."""
 
 import hashlib
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 
@@ -15,10 +13,7 @@ from quiver.engine.plan import Usage
 from quiver.errors import UnreadableFile
 from quiver.models.fingerprint import Fingerprint
 from quiver.results import Embeddings
-from quiver.search import batches
 from quiver.search.corpus import CountTokens
-from quiver.search.index import update_index
-from quiver.search.lance_store import LanceStore
 from quiver.search.passages import Passage, Skipped, SourceFile
 from tests.search.examples import DIMENSION, fingerprint, passage, vector
 
@@ -91,10 +86,3 @@ class SlowEmbedder:
         tokens = sum(count_words(texts))
         rows = np.asarray([vector(text) for text in texts], np.float32).reshape(-1, DIMENSION)
         return Embeddings(rows, Usage(tokens, tokens), [], self.fingerprint)
-
-
-if __name__ == "__main__":
-    with patch.multiple(batches, FIRST_CHARACTERS=500, MOST_CHARACTERS=500):
-        update_index(
-            LanceStore(Path(sys.argv[1])), Folder(Path(sys.argv[2])), SlowEmbedder(float(sys.argv[3]))
-        )

@@ -115,6 +115,23 @@ def test_a_file_that_takes_for_ever_is_skipped(folder: Path) -> None:
     assert isinstance(read[files[1]], list)
 
 
+def test_a_corpus_that_cannot_reach_the_reading_process(store: LanceStore, folder: Path) -> None:
+    write(folder, {"a": "text"})
+    index(store, folder)
+    write(folder, {"a": "another"})
+    code = (
+        "import tests.search.folder as f, sys, pathlib; from quiver.search.index import update_index\n"
+        "from quiver.search.lance_store import LanceStore\nclass Own(f.Folder): pass\n"
+        "here, there = map(pathlib.Path, sys.argv[1:])\n"
+        "update_index(LanceStore(here), Own(there), f.SlowEmbedder())"
+    )
+    command = [sys.executable, "-c", code, str(folder.parent / "index"), str(folder)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "a corpus must be importable, not part of the running script" in done.stderr
+    assert store.files().keys() == {"a"}
+
+
 def test_a_file_that_can_no_longer_be_read_leaves_the_index(store: LanceStore, folder: Path) -> None:
     write(folder, {"a": "text", "b": "text"})
     index(store, folder)
@@ -198,7 +215,7 @@ class ReadHere:
 def start(store: Path, folder: Path, seconds: float) -> "subprocess.Popen[bytes]":
     """An indexing process of its own, which has begun."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path])}
-    command = [sys.executable, "-m", "tests.search.folder", str(store), str(folder), str(seconds)]
+    command = [sys.executable, "-m", "tests.search.indexing_process", str(store), str(folder), str(seconds)]
     running = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not (store / "lock").exists() or str(running.pid) not in (store / "lock").read_text():

@@ -5,6 +5,7 @@ their digests written. A process killed in between leaves files without digests,
 again; readers see a file's old passages or its new ones.
 """
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -73,7 +74,7 @@ class LanceStore:
             folder.mkdir(parents=True, exist_ok=True)
             database = lancedb.connect(folder)
             for name, schema in (("passages", passage_schema(info)), ("files", FILES)):
-                database.drop_table(name, ignore_missing=True)
+                shutil.rmtree(folder / f"{name}.lance", ignore_errors=True)
                 database.create_table(name, schema=schema)
             write_whole(folder / INFO_NAME, [write_info(info)])
         except (OSError, RuntimeError) as error:

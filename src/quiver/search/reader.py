@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
-from quiver.errors import UnreadableFile
+from quiver.errors import QuiverError, UnreadableFile
 from quiver.search.corpus import Corpus, CountTokens
 from quiver.search.passages import Passage, Skipped, SourceFile
 
@@ -29,6 +29,10 @@ MEMORY_A_PROCESS = 4 * 2**30
 """Address space in bytes; a file that needs more is skipped."""
 FILES_AHEAD = 32
 """Files that are read before they are asked for."""
+
+
+READY = None
+"""What a reading process says when it understands its assignment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,15 @@ class _ReadingProcess:
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
-        _send(process.stdin, self._assignment)
+        try:
+            _send(process.stdin, self._assignment)
+            answer = _receive(process.stdout)
+        except (OSError, EOFError):
+            answer = "it died"
+        if answer is not READY:
+            process.kill()
+            process.communicate()
+            raise QuiverError(f"no process that reads files can be started: {answer}")
         return process
 
     def _bury(self, late: bool) -> str:
@@ -144,7 +156,12 @@ def serve() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # A parser that prints must not spoil the answers.
     with suppress(EOFError, BrokenPipeError):
-        assignment: Assignment = _receive(sys.stdin.buffer)
+        try:
+            assignment: Assignment = _receive(sys.stdin.buffer)
+        except (AttributeError, ImportError) as error:
+            _send(answers, f"{error}; a corpus must be importable, not part of the running script")
+            return
+        _send(answers, READY)
         while True:
             _send(answers, _answer(assignment, _receive(sys.stdin.buffer)))
 
