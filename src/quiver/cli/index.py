@@ -107,8 +107,10 @@ def reindex(
 
 def require_home(folder: Path | None) -> "IndexHome":
     """The index named or found; raises InputError if there is none."""
+    from quiver.search.extra import check_installed
     from quiver.search.home import find_home, open_home
 
+    check_installed()
     home = find_home(Path.cwd()) if folder is None else open_home(folder)
     if home is None:
         place = "here or above" if folder is None else f"in {folder}"
@@ -117,8 +119,10 @@ def require_home(folder: Path | None) -> "IndexHome":
 
 
 def _home(folder: Path | None) -> "IndexHome":
+    from quiver.search.extra import check_installed
     from quiver.search.home import HOME_NAME, IndexHome, find_home, open_home
 
+    check_installed()
     found = find_home(Path.cwd()) if folder is None else open_home(folder)
     return found or IndexHome(folder=(folder or Path.cwd() / HOME_NAME).resolve())
 
@@ -135,9 +139,9 @@ def _embedder(
 def _info(model: str | None, embedder: "Embedder", max_tokens: int | None) -> "IndexInfo":
     from quiver.search.store import IndexInfo
 
-    return IndexInfo(
-        model=model, fingerprint=embedder.fingerprint, max_tokens=max_tokens or MAX_TOKENS
-    )
+    if model is not None and Path(model).exists():
+        model = str(Path(model).resolve())
+    return IndexInfo(model=model, fingerprint=embedder.fingerprint, max_tokens=max_tokens or MAX_TOKENS)
 
 
 def _resumed(folder: Path, wanted: "IndexInfo") -> "Store":
@@ -170,8 +174,9 @@ def report_line(report: "IndexReport") -> str:
     """What a run did, on one line."""
     return (
         f"{counted(report.added, 'file')} added, {report.changed:,} changed, {report.removed:,} removed, "
-        f"{report.unchanged:,} unchanged, {len(report.skipped):,} skipped; {counted(report.passages, 'passage')}"
-        f" of {report.usage.tokens_in:,} tokens embedded, {report.tokens_per_second:,.0f} tokens/s"
+        f"{report.unchanged:,} unchanged, {len(report.skipped):,} skipped; "
+        f"{counted(report.passages, 'passage')} of {report.usage.tokens_in:,} tokens embedded, "
+        f"{report.tokens_per_second:,.0f} tokens/s"
     )
 
 

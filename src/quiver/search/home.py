@@ -1,8 +1,8 @@
 """Home: the folder ``.quiver`` of an index, in the folder where it was made; found from there and from below.
 
-    .quiver/home.json     which generation holds, and what was indexed
-    .quiver/1/            a store; ``quiver reindex`` builds the next one beside it
-    .quiver/.gitignore    keeps all this out of repositories
+.quiver/home.json     which generation holds, and what was indexed
+.quiver/1/            a store; ``quiver reindex`` builds the next one beside it
+.quiver/.gitignore    keeps all this out of repositories
 """
 
 import json
@@ -77,7 +77,9 @@ def open_home(folder: Path) -> IndexHome | None:
     try:
         content = json.loads(path.read_bytes())
         if content["format"] != FORMAT:
-            raise StoreError(f"{path} has format {content['format']!r}; this version of Quiver reads {FORMAT}")
+            raise StoreError(
+                f"{path} has format {content['format']!r}; this version of Quiver reads {FORMAT}"
+            )
         return IndexHome(folder=folder, generation=int(content["generation"]), roots=tuple(content["roots"]))
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -96,4 +98,6 @@ def find_home(start: Path) -> IndexHome | None:
 
 def is_below(name: str, root: str) -> bool:
     """Whether a place is the root or lies in it."""
-    return root == "." and not name.startswith("/") or name == root or name.startswith(root.rstrip("/") + "/")
+    if root == ".":
+        return not name.startswith("/")
+    return name == root or name.startswith(root.rstrip("/") + "/")

@@ -18,6 +18,7 @@ from quiver.errors import InputError
 from quiver.models.fingerprint import Fingerprint
 from quiver.results import Embeddings
 from quiver.search.described import described
+from quiver.search.extra import check_installed
 from quiver.search.filter_syntax import parse_filter
 from quiver.search.filters import Filter
 from quiver.search.fusion import fuse
@@ -162,6 +163,7 @@ class _Entry:
 
 def _open(index: str | Path | Store) -> Store:
     if isinstance(index, str | Path):
+        check_installed()
         from quiver.search.lance_store import LanceStore
 
         return LanceStore(Path(index))
