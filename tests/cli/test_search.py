@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import quiver
 from quiver.cli import index as index_command
 from quiver.cli import search as search_command
 from quiver.cli.loading import ModelOptions
@@ -165,6 +166,13 @@ def test_nothing_was_indexed_yet(shell: Shell, docs: Path, command: list[str]) -
 def test_a_path_that_is_not_there(shell: Shell, docs: Path) -> None:
     run = shell("index", "nowhere")
     assert (run.code, run.err) == (1, "error: there is no nowhere\n")
+
+
+def test_the_searcher_finds_the_same_index(shell: Shell, docs: Path) -> None:
+    shell("index", "docs")
+    for place in (None, ".quiver", docs.parent / ".quiver" / "1"):
+        hits = quiver.Searcher(place, embedder=Model(ModelOptions())).search("ships", mode="text")
+        assert [hit.passage.path for hit in hits] == ["docs/sea.txt"]
 
 
 def test_a_damaged_index(shell: Shell, docs: Path) -> None:

@@ -90,6 +90,12 @@ def test_a_schema_without_an_index(postgres: str) -> None:
         PostgresStore(postgres, schema='a "b')
 
 
+def test_an_index_is_never_made_over_another(tmp_path: Path) -> None:
+    LanceStore.create(tmp_path, ABOUT)
+    with pytest.raises(StoreError, match=r"there is an index in .* already"):
+        LanceStore.create(tmp_path, ABOUT)
+
+
 def test_an_index_of_another_format(tmp_path: Path) -> None:
     LanceStore.create(tmp_path, ABOUT)
     path = tmp_path / "index.json"

@@ -70,15 +70,11 @@ class LanceStore:
 
     @classmethod
     def create(cls, folder: Path, info: IndexInfo, *, exact_bytes: int = EXACT_BYTES) -> "LanceStore":
-        """Make an empty index, and the folder for it; raises StoreError if it cannot be."""
-        # The info file comes last: an index that has one is whole.
+        """Make an empty index, and the folder for it; raises StoreError if it cannot be or there is one."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            database = lancedb.connect(folder)
-            for name, schema in (("passages", passage_schema(info)), ("files", FILES)):
-                shutil.rmtree(folder / f"{name}.lance", ignore_errors=True)
-                database.create_table(name, schema=schema)
-            write_whole(folder / INFO_NAME, [write_info(info)])
+            with only_writer(folder):
+                _create_tables(folder, info)
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise StoreError(f"no index can be made in {folder}: {reason}") from error
@@ -239,6 +235,17 @@ class LanceStore:
             if "no space left" in reason.lower():
                 reason = "the disk is full; free some space and run again: what was finished is kept"
             raise StoreError(f"the index in {self._folder}: {reason}") from error
+
+
+def _create_tables(folder: Path, info: IndexInfo) -> None:
+    """Make the tables, over what a killed process may have left; an index with an info file is whole."""
+    if (folder / INFO_NAME).exists():
+        raise StoreError(f"there is an index in {folder} already")
+    database = lancedb.connect(folder)
+    for name, schema in (("passages", passage_schema(info)), ("files", FILES)):
+        shutil.rmtree(folder / f"{name}.lance", ignore_errors=True)
+        database.create_table(name, schema=schema)
+    write_whole(folder / INFO_NAME, [write_info(info)])
 
 
 def _full_text() -> FTS:

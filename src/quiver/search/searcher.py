@@ -23,6 +23,7 @@ from quiver.search.filter_syntax import parse_filter
 from quiver.search.filters import Filter
 from quiver.search.fusion import fuse
 from quiver.search.hits import Hit, SearchResult, Stage, StageScore
+from quiver.search.home import HOME_NAME, find_home, open_home
 from quiver.search.index import check_fingerprint
 from quiver.search.reranking import PassageRanker, Reranked, TimedReranker
 from quiver.search.spans import Spans
@@ -30,6 +31,9 @@ from quiver.search.store import Found, Store
 
 Mode = Literal["dense", "text", "hybrid"]
 MODES: tuple[Mode, ...] = ("dense", "text", "hybrid")
+
+RARITY_SAMPLE = 20
+"""Candidates that tell how rare a word is; to cut all into words would take longer than to find them."""
 
 Place = tuple[str, int]
 """Path and number of a passage."""
@@ -56,7 +60,7 @@ class Searcher:
     """Searches an index.
 
     Args:
-        index: the folder of an index, or any ``Store``.
+        index: the folder ``.quiver`` of an index, or any ``Store``; None finds the nearest, here or above.
         embedder: None opens the model that the index was made with.
         reranker: reads the best candidates together with the query; None leaves them as fused.
 
@@ -67,7 +71,7 @@ class Searcher:
 
     def __init__(
         self,
-        index: str | Path | Store,
+        index: str | Path | Store | None = None,
         *,
         embedder: QueryEncoder | None = None,
         reranker: PassageRanker | None = None,
@@ -113,7 +117,7 @@ class Searcher:
         if self._reranker is not None:
             judged = self._reranker.rerank(query, texts, instruction=instruction, deadline=deadline)
         ordered = _ordered(fused, judged)[:top_k]
-        spans = Spans(query, [entry.found.passage.text for entry in fused])
+        spans = Spans(query, [entry.found.passage.text for entry in {*ordered, *fused[:RARITY_SAMPLE]}])
         return SearchResult(
             [entry.hit(spans, explain) for entry in ordered],
             candidates=len(fused),
@@ -143,7 +147,7 @@ class Searcher:
         return stages, usage
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Entry:
     """A candidate, with what the stages say of it."""
 
@@ -161,13 +165,16 @@ class _Entry:
         )
 
 
-def _open(index: str | Path | Store) -> Store:
-    if isinstance(index, str | Path):
-        check_installed()
-        from quiver.search.lance_store import LanceStore
+def _open(index: str | Path | Store | None) -> Store:
+    if index is not None and not isinstance(index, str | Path):
+        return index
+    check_installed()
+    from quiver.search.lance_store import LanceStore
 
-        return LanceStore(Path(index))
-    return index
+    home = find_home(Path.cwd()) if index is None else open_home(Path(index))
+    if home is not None:
+        return LanceStore(home.store_folder)
+    return LanceStore(Path.cwd() / HOME_NAME if index is None else Path(index))
 
 
 def _check(
