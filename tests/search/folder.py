@@ -51,6 +51,7 @@ class Folder:
         assert all(count <= max_tokens for count in count_tokens(lines))
         for line in lines:
             break_something(line)
+        lines = ["\udc80" if line == "HALF" else line for line in lines]
         return [passage(line, file.path, start=number) for number, line in enumerate(lines)]
 
 

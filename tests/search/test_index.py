@@ -94,6 +94,7 @@ def test_files_that_cannot_be_read_are_reported(
         {"1": "ENCRYPTED", "2": "BUG", "3": "CRASH", "4": "BOMB", "5": "fine", "6": "PRINT", "7.no": ""},
     )
     (folder / "8").write_bytes(b"\xff\xfe")
+    write(folder, {"9": "HALF", "\udcff": "text"})
     report = index(store, folder)
     assert {skipped.path: skipped.reason for skipped in report.skipped} == {
         "1": "it is encrypted",
@@ -102,8 +103,12 @@ def test_files_that_cannot_be_read_are_reported(
         "4": "reading it takes too much memory",
         "7.no": "not wanted",
         "8": "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
+        "9": "UnicodeEncodeError: 'utf-8' codec can't encode character '\\udc80' in position 2: "
+        "surrogates not allowed",
+        "\udcff": "its name is not UTF-8",
     }
     assert store.files().keys() == {"5", "6"}
+    assert index(store, folder).unchanged == 2
 
 
 def test_a_file_that_takes_for_ever_is_skipped(folder: Path) -> None:

@@ -115,6 +115,9 @@ def _compare(store: Store, corpus: Corpus) -> tuple[IndexReport, list[SourceFile
         if isinstance(file, Skipped):
             report.skipped.append(file)
             continue
+        if not _is_unicode(file.path):
+            report.skipped.append(Skipped(file.path, "its name is not UTF-8"))
+            continue
         gone.discard(file.path)
         if stored.get(file.path) == file.digest:
             report.unchanged += 1
@@ -123,6 +126,11 @@ def _compare(store: Store, corpus: Corpus) -> tuple[IndexReport, list[SourceFile
     store.remove(sorted(gone))
     report.removed = len(gone)
     return report, new
+
+
+def _is_unicode(path: str) -> bool:
+    """Whether a database can hold the name; Python reads other bytes in a name as halves of characters."""
+    return not any("\ud800" <= character <= "\udfff" for character in path)
 
 
 class _Run:

@@ -5,6 +5,7 @@ ends a reading process and not the run: the file is skipped, with the reason, an
 processes are started afresh (no fork of a process that has threads), without the caller's script.
 """
 
+import json
 import os
 import pickle
 import resource
@@ -170,7 +171,7 @@ def _answer(assignment: Assignment, file: SourceFile) -> list[Passage] | str:
     try:
         passages = assignment.corpus.read(file, assignment.count_tokens, assignment.max_tokens)
         for passage in passages:
-            f"{passage.title}{passage.text}{passage.headings}".encode()
+            _check_storable(passage)
         return passages
     except UnreadableFile as error:
         return str(error)
@@ -178,6 +179,12 @@ def _answer(assignment: Assignment, file: SourceFile) -> list[Passage] | str:
         return "reading it takes too much memory"
     except Exception as error:  # A hostile file must not stop the run.
         return f"{type(error).__name__}: {error}"
+
+
+def _check_storable(passage: Passage) -> None:
+    """Raise ValueError for what no database and no tokenizer takes, such as half a character."""
+    parts = [passage.text, passage.title, passage.headings, dict(passage.metadata)]
+    json.dumps(parts, ensure_ascii=False).encode()
 
 
 def _send(stream: IO[bytes] | None, value: object) -> None:
