@@ -20,6 +20,7 @@ FLOORS = (
     ("quiver.embedder", "quiver.reranker"),
     ("quiver.doctor", "quiver.evaluate"),
     ("quiver.train",),
+    ("quiver.search",),
     ("quiver.cli",),
     ("quiver.__main__",),
 )
@@ -80,6 +81,7 @@ def test_the_public_names() -> None:
         "Ranking",
         "Reranker",
         "Scores",
+        "Searcher",
         "__version__",
     ]
     assert all(getattr(quiver, name) is not None for name in quiver.__all__)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from quiver.results import Embeddings as Embeddings
     from quiver.results import Ranking as Ranking
     from quiver.results import Scores as Scores
+    from quiver.search.searcher import Searcher as Searcher
 
 __version__ = "0.1.0"
 
@@ -25,6 +26,7 @@ _HOMES = {
     "Ranking": "quiver.results",
     "Reranker": "quiver.reranker",
     "Scores": "quiver.results",
+    "Searcher": "quiver.search.searcher",
 }
 
 __all__ = sorted([*_HOMES, "__version__"])

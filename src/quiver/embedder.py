@@ -13,6 +13,7 @@ from quiver.models.checkpoint import open_checkpoint
 from quiver.models.fingerprint import Fingerprint, digest, tokenizer_digest, weights_digest
 from quiver.results import Embeddings, Floats
 from quiver.text import tokenizer as tokens
+from quiver.text.counting import TokenCounter
 from quiver.text.prompts import PromptedText, Prompts, per_text
 from quiver.text.sequences import Sequencer
 from quiver.text.tokenizer import TextTokenizer, TokenIds
@@ -112,6 +113,11 @@ class Embedder:
             dimension=self.embedding_dim,
             precision=self._engine.precision,
         )
+
+    @property
+    def count_tokens(self) -> TokenCounter:
+        """Counts the tokens of texts without prompt and end token; a function that pickles."""
+        return TokenCounter(self._definition, self._tokenizer.parses_special_tokens)
 
     def encode_query(
         self,

@@ -12,9 +12,20 @@ import quiver
 from quiver.errors import QuiverError
 from tests.cli.conftest import Shell, finished, process
 
-COMMANDS = ["embed", "rerank", "evaluate", "models", "doctor", "train"]
+COMMANDS = ["embed", "rerank", "index", "search", "reindex", "evaluate", "models", "doctor", "train"]
 TRAIN_COMMANDS = ["mine", "synthesize", "merge"]
-HEAVY = ("torch", "numpy", "pyarrow", "transformers", "tokenizers", "rich", "huggingface_hub", "openai")
+HEAVY = (
+    "torch",
+    "numpy",
+    "pyarrow",
+    "transformers",
+    "tokenizers",
+    "rich",
+    "huggingface_hub",
+    "openai",
+    "lancedb",
+    "sqlglot",
+)
 SLOWLY = {"FAKE_SECONDS_A_BLOCK": "0.05"}
 
 
@@ -56,6 +67,8 @@ def test_no_command_and_an_unknown_command(shell: Shell) -> None:
         ["rerank", "--help"],
         ["evaluate", "--help"],
         ["train", "mine", "--help"],
+        ["index", "--help"],
+        ["search", "--help"],
         ["--version"],
     ],
 )

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import quiver
-from quiver.cli import doctor, embed, evaluate, models, rerank
+from quiver.cli import doctor, embed, evaluate, index, models, rerank, search
 from quiver.cli.endings import clean_endings
 from quiver.cli.train import app as train
 
@@ -13,6 +13,7 @@ EXAMPLES = """\b
 Examples:
   quiver rerank "How do I undo my last commit?" --input notes.txt
   quiver embed --input corpus.jsonl --output corpus.parquet
+  quiver index docs && quiver search "How do I undo my last commit?"
   quiver COMMAND --help
 """
 
@@ -27,6 +28,9 @@ app = typer.Typer(
 )
 app.command(epilog=embed.EXAMPLES)(embed.embed)
 app.command(epilog=rerank.EXAMPLES)(rerank.rerank)
+app.command(epilog=index.INDEX_EXAMPLES)(index.index)
+app.command(epilog=search.EXAMPLES)(search.search)
+app.command(epilog=index.REINDEX_EXAMPLES)(index.reindex)
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=models.EXAMPLES)(models.models)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)

@@ -4,10 +4,13 @@ import io
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from quiver.cli.target import Target
 from quiver.cli.terminal import one_line
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 WIDEST_TABLE = 10_000
 """Characters a line."""
@@ -30,7 +33,6 @@ def write_table(
     Without a flexible column nothing may give way: the table is as wide as it needs to be.
     """
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -41,10 +43,19 @@ def write_table(
     for row in rows:
         cells = (Text(one_line(cell), no_wrap=not wrap, overflow="ellipsis") for cell in row)
         table.add_row(*cells)
+    width = None if any(column.flexible for column in columns) else WIDEST_TABLE
+    write_page(target, [table], width=width)
+
+
+def write_page(target: Target, contents: "Iterable[RenderableType]", *, width: int | None = None) -> None:
+    """Print what Rich can lay out, for standard output's width if no other is given."""
+    from rich.console import Console
+
     paper = io.BytesIO()
     with _Page(paper, encoding=sys.stdout.encoding, errors="replace") as page:
-        width = None if any(column.flexible for column in columns) else WIDEST_TABLE
-        Console(file=page, width=width).print(table)
+        console = Console(file=page, width=width, highlight=False)
+        for content in contents:
+            console.print(content)
         page.flush()
         target.write(paper.getvalue())
 

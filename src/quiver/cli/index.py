@@ -1,0 +1,187 @@
+"""``quiver index`` and ``quiver reindex``: files into an index."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quiver.cli import options
+from quiver.cli.loading import ModelOptions, load_embedder
+from quiver.cli.summary import counted
+from quiver.errors import InputError
+
+if TYPE_CHECKING:
+    from quiver.embedder import Embedder
+    from quiver.search.home import IndexHome
+    from quiver.search.index import IndexReport
+    from quiver.search.store import IndexInfo, Store
+
+INDEX_EXAMPLES = """\b
+Examples:
+  quiver index docs src/README.md
+  quiver index
+  quiver index ~/notes --index ~/notes-index --model Qwen/Qwen3-Embedding-0.6B
+"""
+REINDEX_EXAMPLES = """\b
+Examples:
+  quiver reindex --model Qwen/Qwen3-Embedding-0.6B
+  quiver reindex --max-tokens 500
+"""
+MAX_TOKENS = 300
+SKIPPED_NAMED = 20
+
+IndexFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--index",
+        metavar="DIR",
+        help="Where the index is; without it, .quiver here or in the nearest folder above.",
+    ),
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option(min=16, metavar="N", help=f"Longest passage of a new index in tokens; else {MAX_TOKENS}."),
+]
+
+
+def index(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files and folders; without any, those indexed before.")
+    ] = None,
+    folder: IndexFolder = None,
+    model: options.Model = None,
+    max_tokens: MaxTokens = None,
+    device: options.Device = None,
+    dtype: options.DtypeOption = options.Dtype.AUTO,
+    token_budget: options.TokenBudget = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Index files for search, or bring an index up to date.
+
+    Only what is new or changed is embedded. A run that was stopped goes on where it was.
+    """
+    home = _home(folder)
+    missing = [str(path) for path in paths or () if not path.exists()]
+    if missing:
+        raise InputError(f"there is no {missing[0]}")
+    home = home.with_roots(paths or ())
+    if not home.roots:
+        raise InputError("nothing was indexed here before; name files or folders: quiver index PATH")
+
+    from quiver.search.lance_store import INFO_NAME, LanceStore
+
+    if (home.store_folder / INFO_NAME).exists():
+        store = LanceStore(home.store_folder)
+        embedder = _embedder(model or store.info.model, device, dtype, token_budget)
+    else:
+        embedder = _embedder(model, device, dtype, token_budget)
+        store = LanceStore.create(home.store_folder, _info(model, embedder, max_tokens))
+    _run(store, home, embedder, quiet)
+
+
+def reindex(
+    folder: IndexFolder = None,
+    model: options.Model = None,
+    max_tokens: MaxTokens = None,
+    device: options.Device = None,
+    dtype: options.DtypeOption = options.Dtype.AUTO,
+    token_budget: options.TokenBudget = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Embed all files again, with another model or another size of passages.
+
+    Searches find the old index until the new one is whole. A run that was stopped goes on where it was.
+    """
+    home = require_home(folder)
+
+    from quiver.search.lance_store import LanceStore
+
+    old = LanceStore(home.store_folder)
+    embedder = _embedder(model, device, dtype, token_budget)
+    wanted = _info(model, embedder, max_tokens or old.info.max_tokens)
+    with old.writing():
+        store = _resumed(home.next_store_folder, wanted)
+        _run(store, home, embedder, quiet)
+        home.with_next_generation()
+
+
+def require_home(folder: Path | None) -> "IndexHome":
+    """The index named or found; raises InputError if there is none."""
+    from quiver.search.extra import check_installed
+    from quiver.search.home import find_home, open_home
+
+    check_installed()
+    home = find_home(Path.cwd()) if folder is None else open_home(folder)
+    if home is None:
+        place = "here or above" if folder is None else f"in {folder}"
+        raise InputError(f"there is no index {place}; make one with: quiver index PATH")
+    return home
+
+
+def _home(folder: Path | None) -> "IndexHome":
+    from quiver.search.extra import check_installed
+    from quiver.search.home import HOME_NAME, IndexHome, find_home, open_home
+
+    check_installed()
+    found = find_home(Path.cwd()) if folder is None else open_home(folder)
+    return found or IndexHome(folder=(folder or Path.cwd() / HOME_NAME).resolve())
+
+
+def _embedder(
+    model: str | None, device: str | None, dtype: options.Dtype, token_budget: int | None
+) -> "Embedder":
+    chosen = ModelOptions(
+        model=model, device=device, dtype=dtype.value, token_budget=token_budget, truncate=True
+    )
+    return load_embedder(chosen, dimension=None)
+
+
+def _info(model: str | None, embedder: "Embedder", max_tokens: int | None) -> "IndexInfo":
+    from quiver.search.store import IndexInfo
+
+    if model is not None and Path(model).exists():
+        model = str(Path(model).resolve())
+    return IndexInfo(model=model, fingerprint=embedder.fingerprint, max_tokens=max_tokens or MAX_TOKENS)
+
+
+def _resumed(folder: Path, wanted: "IndexInfo") -> "Store":
+    """The store of a rebuild that was stopped, if it was one to the same end, else a new one."""
+    import shutil
+
+    from quiver.search.lance_store import INFO_NAME, LanceStore
+
+    if (folder / INFO_NAME).exists():
+        store = LanceStore(folder)
+        if store.info == wanted:
+            return store
+    shutil.rmtree(folder, ignore_errors=True)
+    return LanceStore.create(folder, wanted)
+
+
+def _run(store: "Store", home: "IndexHome", embedder: "Embedder", quiet: bool) -> None:
+    from quiver.search.file_corpus import FileCorpus
+    from quiver.search.index import update_index
+
+    corpus = FileCorpus(home, home.roots)
+    report = update_index(store, corpus, embedder, show_progress_bar=False if quiet else None)
+    if not quiet:
+        options.say_on_stderr(report_line(report))
+        for line in skipped_lines(report):
+            options.say_on_stderr(line)
+
+
+def report_line(report: "IndexReport") -> str:
+    """What a run did, on one line."""
+    return (
+        f"{counted(report.added, 'file')} added, {report.changed:,} changed, {report.removed:,} removed, "
+        f"{report.unchanged:,} unchanged, {len(report.skipped):,} skipped; "
+        f"{counted(report.passages, 'passage')} of {report.usage.tokens_in:,} tokens embedded, "
+        f"{report.tokens_per_second:,.0f} tokens/s"
+    )
+
+
+def skipped_lines(report: "IndexReport") -> list[str]:
+    """The first files that were skipped, each with its reason."""
+    lines = [f"skipped {each.path}: {each.reason}" for each in report.skipped[:SKIPPED_NAMED]]
+    more = len(report.skipped) - len(lines)
+    return [*lines, f"and {more:,} more"] if more else lines
