@@ -20,6 +20,7 @@ FLOORS = (
     ("quiver.embedder", "quiver.reranker"),
     ("quiver.doctor", "quiver.evaluate"),
     ("quiver.train",),
+    ("quiver.search",),
     ("quiver.cli",),
     ("quiver.__main__",),
 )

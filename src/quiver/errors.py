@@ -8,6 +8,9 @@
     │   └── TooLongError      a text longer than the limit, where cutting was not allowed
     ├── FingerprintMismatch   vectors that different models or settings made
     ├── NumericalError        a result that is not a finite number
+    ├── StoreError            a search index that is absent, damaged, or whose database refuses
+    │   └── IndexBusy         an index that another process is writing
+    ├── UnreadableFile        a file that search cannot read; a run reports it and goes on
     ├── EndpointError         a chat endpoint that refuses, fails or cannot be reached
     └── DeviceError           a device or precision this machine or this engine does not have
 
@@ -45,6 +48,18 @@ class FingerprintMismatch(QuiverError):
 
 class NumericalError(QuiverError):
     """The network gave NaN or infinity, which is never returned as a result."""
+
+
+class StoreError(QuiverError):
+    """A search index is absent or damaged, or its database refuses."""
+
+
+class IndexBusy(StoreError):
+    """Another process is writing the index."""
+
+
+class UnreadableFile(QuiverError):
+    """A file cannot be read as text; the others can."""
 
 
 class EndpointError(QuiverError):
