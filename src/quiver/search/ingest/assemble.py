@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from quiver.search.ingest.cut import Span
-from quiver.search.ingest.document import Document, Row, common_trail
+from quiver.search.ingest.document import Document, Row, trail_of
 from quiver.search.passages import Passage
 
 
@@ -23,7 +23,7 @@ def passages_of(document: Document, path: str, spans: Sequence[Span]) -> list[Pa
                 text=document.text[start:end],
                 path=path,
                 title=row.title if row else document.title,
-                headings=common_trail(trails),
+                headings=trail_of(trails),
                 first_line=first,
                 last_line=last,
                 page=bisect_right(document.pages, start) or None,

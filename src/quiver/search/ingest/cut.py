@@ -17,7 +17,7 @@ CountTokens = Callable[[Sequence[str]], Sequence[int]]
 Span = tuple[int, int]
 
 FILL = 0.85
-"""How full passages are meant to be; the rest is room for an estimate that is too low."""
+"""How full the pieces of a long text are meant to be; the rest is room for an estimate that is too low."""
 TINY = 0.125
 """A section below this share of a passage joins its neighbour."""
 SAMPLES, SAMPLE_CHARACTERS = 8, 1000
@@ -31,7 +31,7 @@ def cut(document: Document, count_tokens: CountTokens, max_tokens: int) -> list[
     A span has more than ``max_tokens`` only if it is a single code point.
     """
     text, within = document.text, levels(document)
-    budget = max(1, int(FILL * max_tokens * characters_a_token(text, count_tokens)))
+    budget = max(1, int(max_tokens * characters_a_token(text, count_tokens)))
     packed = [
         span
         for start, end in _joined(document, budget)
@@ -44,21 +44,24 @@ def characters_a_token(text: str, count_tokens: CountTokens) -> float:
     """An estimate from samples all over the text."""
     step = max(SAMPLE_CHARACTERS, len(text) // SAMPLES)
     samples = [text[at : at + SAMPLE_CHARACTERS].strip() for at in range(0, len(text), step)]
-    tokens = sum(count_tokens(samples)) if len(text) > SAMPLE_CHARACTERS else 0
+    tokens = sum(count_tokens(samples))
     return sum(map(len, samples)) / tokens if tokens else USUAL_CHARACTERS
 
 
 def _joined(document: Document, budget: int) -> Iterator[Span]:
-    """Sections, tiny ones together with their siblings or with the parent before them."""
+    """Sections; tiny ones together with their siblings, or with the first section that they lead into."""
     sections, end_of_text = document.sections, len(document.text)
     ends = [*(section.start for section in sections[1:]), end_of_text]
     begun, trail = 0, sections[0].headings
     for (before, section), end in zip(pairwise(sections), ends[1:], strict=True):
         common = common_trail([trail, section.headings])
-        tiny = min(section.start - begun, end - section.start) < TINY * budget
-        related = len(common) >= max(len(before.headings), len(section.headings)) - 1
-        if tiny and related and not document.rows and end - begun <= budget:
-            trail = common
+        leads = section.headings[: len(before.headings)] == before.headings
+        siblings = len(common) >= max(len(before.headings), len(section.headings)) - 1
+        tiny_before, tiny = (
+            size < TINY * budget for size in (section.start - before.start, end - section.start)
+        )
+        if tiny_before and (leads or tiny) and siblings and not document.rows and end - begun <= budget:
+            trail = section.headings if common == trail else common
         else:
             yield begun, section.start
             begun, trail = section.start, section.headings
@@ -71,7 +74,7 @@ def _packed(within: Sequence[Boundaries], start: int, end: int, budget: int) -> 
         yield start, end
         return
     tiny = TINY * budget if len(within) > 1 else 0
-    goal = (end - start) / ceil((end - start) / budget)
+    goal = (end - start) / ceil((end - start) / (FILL * budget))
     begun = reached = start
     for stop in (*within[0](start, end), end):
         overfull = stop - begun > budget or (reached + stop) / 2 - begun > goal
@@ -104,7 +107,7 @@ def _fitting(
         again: list[Span] = []
         for (start, end), count in zip(spans, _counts(text, spans, count_tokens, max_tokens), strict=True):
             size = end - start
-            budget = min(size - 1, int(FILL * size * max_tokens / count)) if count > max_tokens else size
+            budget = min(size - 1, int(size * max_tokens / count)) if count > max_tokens else size
             pieces = list(_trimmed(text, _packed(within, start, end, max(1, budget))))
             (again if len(pieces) > 1 or pieces != [(start, end)] else fitting).extend(pieces)
         spans = again

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, takewhile
+from itertools import accumulate, pairwise, takewhile
 
 from quiver.search.passages import Scalar
+
+LONGEST_HEADING = 200
+"""Characters; what is longer is cut, since it is repeated above every passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,9 @@ class Outline:
         self._open: list[tuple[int, str]] = []
 
     def heading(self, start: int, level: int, heading: str) -> None:
-        """A heading closes those of its level and below."""
+        """A heading closes those of its level and below; an empty one is none."""
+        if not heading.strip():
+            return
         self._open = [(above, name) for above, name in self._open if above < level]
         self._open.append((level, one_line(heading)))
         if self.sections[-1].start == start:
@@ -65,13 +70,22 @@ class Outline:
         return next((section.headings[0] for section in self.sections if section.headings), "")
 
 
+def trail_of(trails: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The headings above sections that share a passage.
+
+    What they all begin with; but an introduction that leads into the next section is above nothing.
+    """
+    for first, then in pairwise(trails):
+        if len(first) >= len(then) or then[: len(first)] != first:
+            break
+        trails = trails[1:]
+    return common_trail(trails)
+
+
 def common_trail(trails: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """The headings that all trails begin with."""
     same = takewhile(lambda level: len(set(level)) == 1, zip(*trails, strict=False))
     return tuple(level[0] for level in same)
-
-
-LONGEST_HEADING = 200
 
 
 def one_line(text: str) -> str:

@@ -27,12 +27,12 @@ def find_files(paths: Iterable[str | Path]) -> Iterator[Found]:
 
     A file's path is the given one joined with the names below it.
     """
-    seen: set[str] = set()
+    seen: set[str | Skipped] = set()
     for path in paths:
         for found in _below(os.fspath(path)):
-            place = os.path.realpath(found.location if isinstance(found, SourceFile) else found.path)
-            if place not in seen:
-                seen.add(place)
+            same = os.path.realpath(found.location) if isinstance(found, SourceFile) else found
+            if same not in seen:
+                seen.add(same)
                 yield found
 
 

@@ -31,7 +31,7 @@ def _names(text: str) -> frozenset[str]:
 _PYTHON = Grammar("tree_sitter_python", _names("function_definition"), _names("class_definition"))
 _SCRIPT_LEAVES = _names(
     "function_declaration generator_function_declaration method_definition interface_declaration "
-    "enum_declaration type_alias_declaration abstract_method_signature"
+    "enum_declaration type_alias_declaration abstract_method_signature lexical_declaration"
 )
 _SCRIPT_CONTAINERS = _names("class_declaration abstract_class_declaration internal_module module")
 _C_LEAVES = _names("function_definition")

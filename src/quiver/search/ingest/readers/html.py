@@ -35,17 +35,16 @@ BLANKS = re.compile(r"[ \t\n\r\f]+")
 def read_html(text: str, title: str) -> Document:
     """The visible text of the main part; its title is the only outermost heading, or what the page says."""
     parser = LexborHTMLParser(text)
-    named = _title(parser)
     for node in parser.css(NO_TEXT):
         node.decompose()
     root = _main_part(parser)
     if root is None:
-        return Document(text="", title=named or title, has_lines=False)
-    return _Walk().through(root).document(named or title)
+        return Document(text="", title=title, has_lines=False)
+    return _Walk().through(root).document(_title(parser, root) or title)
 
 
-def _title(parser: LexborHTMLParser) -> str:
-    own = [one_line(_words(node)) for node in parser.css("h1")]
+def _title(parser: LexborHTMLParser, root: LexborNode) -> str:
+    own = [one_line(_words(node)) for node in root.css("h1")]
     if len(own) == 1 and own[0]:
         return own[0]
     node = parser.css_first("head > title")
@@ -78,21 +77,21 @@ class _Walk:
 
     def through(self, root: LexborNode) -> "_Walk":
         """Enter and leave every element below the root, the root too."""
-        node: LexborNode | None = root
-        while node is not None:
+        node, depth = root, 0
+        while True:
             self._enter(node)
-            child = node.child
-            while child is None:
+            after = node.child
+            if after is not None:
+                depth += 1
+            while after is None:
                 self._leave(node)
-                if node == root:
+                parent = node.parent
+                if depth == 0 or parent is None:
                     return self
-                child = node.next
-                if child is None:
-                    node = node.parent
-                    if node is None:
-                        return self
-            node = child
-        return self
+                after = node.next
+                if after is None:
+                    node, depth = parent, depth - 1
+            node = after
 
     def document(self, title: str) -> Document:
         """What was collected."""

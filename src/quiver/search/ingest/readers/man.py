@@ -17,6 +17,7 @@ ESCAPES = (
     (re.compile(r"\\\((?:aq|cq|oq)|\\\[(?:aq|cq|oq)\]"), "'"),
     (re.compile(r"\\\(?(?:em|en|hy|mi)|\\-"), "-"),
     (re.compile(r"\\\(bu"), "*"),
+    (re.compile(r"\\\(co"), "©"),
     (re.compile(r"\\e"), r"\\"),
     (re.compile(r"\\([ ~0])"), " "),
 )

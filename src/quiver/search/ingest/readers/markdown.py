@@ -2,10 +2,11 @@
 
 import re
 from functools import cache
+from itertools import zip_longest
 
 from markdown_it import MarkdownIt
 
-from quiver.search.ingest.document import Document, Outline, line_starts, one_line
+from quiver.search.ingest.document import LONGEST_HEADING, Document, Outline, line_starts, one_line
 
 FRONT_MATTER = re.compile(r"\A---\n(.*?\n)?(?:---|\.\.\.)(?:\n|\Z)", re.S)
 FRONT_TITLE = re.compile(r"^title:[ \t]*(.+)$", re.M)
@@ -22,13 +23,13 @@ def read_markdown(text: str, title: str) -> Document:
     starts = line_starts(text)
     outline, breaks = Outline(), set()
     tokens = _parser().parse(text[begin:])
-    for token, after in zip(tokens, [*tokens[1:], None], strict=True):
+    for token, after in zip_longest(tokens, tokens[1:]):
         if token.map is None or not (token.level == 0 or token.type in BLOCKS):
             continue
         start = starts[skipped + token.map[0]]
         breaks.add(start)
         if token.type == "heading_open" and after is not None:
-            outline.heading(start, int(token.tag[1]), _plain(after.content))
+            outline.heading(start, int(token.tag[1]), _plain(after.content[: 2 * LONGEST_HEADING]))
     return Document(
         text=text,
         title=_front_title(front) or outline.first_heading() or title,

@@ -2,7 +2,7 @@
 
 import re
 
-from quiver.search.ingest.document import Document, Outline
+from quiver.search.ingest.document import LONGEST_HEADING, Document, Outline
 
 ADORNED = re.compile(
     r"^(?:(?P<over>([!-/:-@\[-`{-~])\2{2,})[ \t]*\n[ \t]*)?(?P<title>\S[^\n]*)\n"
@@ -23,11 +23,12 @@ def read_rst(text: str, title: str) -> Document:
         kind = over[:1] + under[0]
         if kind not in kinds:
             kinds.append(kind)
-        outline.heading(match.start(), kinds.index(kind), ROLE.sub(r"\1", name))
+        outline.heading(match.start(), kinds.index(kind), ROLE.sub(r"\1", name[:LONGEST_HEADING]))
     return Document(text=text, title=outline.first_heading() or title, sections=outline.sections)
 
 
 def _inside(text: str, match: re.Match[str]) -> bool:
     """Whether the line before has text, so that this is a paragraph or a table and no heading."""
-    before = text[: match.start()].rpartition("\n")[0].rpartition("\n")[2] if match.start() else ""
+    end = max(match.start() - 1, 0)
+    before = text[text.rfind("\n", 0, end) + 1 : end]
     return bool(before.strip()) and not before.startswith("..")
