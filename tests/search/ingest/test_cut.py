@@ -1,4 +1,5 @@
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -176,7 +177,7 @@ def test_blank_texts_have_no_passages(text: str) -> None:
 def test_tokens_are_counted_about_once() -> None:
     counted = 0
 
-    def count(texts: list[str]) -> list[int]:
+    def count(texts: Sequence[str]) -> list[int]:
         nonlocal counted
         counted += sum(map(len, texts))
         return [len(text) // 4 for text in texts]

@@ -20,7 +20,7 @@ FILL = 0.85
 """How full the pieces of a long text are meant to be; the rest is room for an estimate that is too low."""
 TINY = 0.125
 """A section below this share of a passage joins its neighbour."""
-SAMPLES, SAMPLE_CHARACTERS = 8, 1000
+SAMPLE_CHARACTERS, SAMPLED_SHARE, MOST_SAMPLES = 500, 8, 64
 USUAL_CHARACTERS = 4.0
 """Characters a token, where there is no telling."""
 
@@ -42,7 +42,8 @@ def cut(document: Document, count_tokens: CountTokens, max_tokens: int) -> list[
 
 def characters_a_token(text: str, count_tokens: CountTokens) -> float:
     """An estimate from samples all over the text."""
-    step = max(SAMPLE_CHARACTERS, len(text) // SAMPLES)
+    samples_wanted = min(1 + len(text) // (SAMPLED_SHARE * SAMPLE_CHARACTERS), MOST_SAMPLES)
+    step = 1 + len(text) // samples_wanted
     samples = [text[at : at + SAMPLE_CHARACTERS].strip() for at in range(0, len(text), step)]
     tokens = sum(count_tokens(samples))
     return sum(map(len, samples)) / tokens if tokens else USUAL_CHARACTERS

@@ -29,6 +29,7 @@ class Tree(Base):
 def plant():
     return {BODY.split()!r}
 '''
+NESTED = "\n".join(f"{' ' * depth}if a:" for depth in range(150))
 SAMPLES = {
     "a.js": f"class Tree {{\n  grow() {{ {BODY} }}\n}}\nexport function plant() {{ {BODY} }}\n",
     "a.ts": f"export class Tree {{\n  grow(): int {{ {BODY} }}\n}}\nfunction plant() {{ {BODY} }}\n",
@@ -71,7 +72,7 @@ def test_other_languages_are_cut_at_blank_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["def f(:\n  )(", "class " * 2000, "(" * 20_000, "def f():\n" * 500, "\ufeff\n"]
+    "text", ["def f(:\n  )(", "class " * 2000, "(" * 20_000, "def f():\n" * 500, "\ufeff\n", NESTED]
 )
 def test_broken_code_is_read(tmp_path: Path, text: str) -> None:
     found = passages(tmp_path / "a.py", text)

@@ -13,8 +13,8 @@ from quiver.search.ingest.languages import LANGUAGES, Grammar
 
 LARGEST_PARSED = 2_000_000
 """Characters; larger sources are generated, and cut like plain text."""
-DEEPEST = 8
-"""Definitions inside of definitions."""
+DEEPEST = 32
+"""Levels of the syntax tree, about two for a definition inside of another."""
 WRAPPERS = frozenset(
     {"decorated_definition", "export_statement", "template_declaration", "ambient_declaration"}
 )
@@ -47,7 +47,7 @@ def _sections(text: str, grammar: Grammar) -> list[Section]:
     tree = _parser(grammar).parse(text.encode(errors="replace"))
     starts = line_starts(text)
     trails: dict[int, tuple[str, ...]] = {0: ()}
-    for line, trail in _starts(tree.root_node, grammar, ()):
+    for line, trail in _starts(tree.root_node, grammar, (), 0):
         trails[line] = trail
     lines = sorted(line for line in trails if line < len(starts) - 1)
     ends = [*lines[1:], len(starts) - 1]
@@ -63,9 +63,9 @@ def _parser(grammar: Grammar) -> Parser:
     return Parser(Language(getattr(import_module(grammar.module), grammar.entry)()))
 
 
-def _starts(node: Node, grammar: Grammar, trail: tuple[str, ...]) -> Iterator[Start]:
+def _starts(node: Node, grammar: Grammar, trail: tuple[str, ...], depth: int) -> Iterator[Start]:
     """Where definitions begin, and where what follows them does."""
-    if len(trail) >= DEEPEST:
+    if depth >= DEEPEST:
         return
     above: int | None = None  # the first line of the comments right above
     for child in node.named_children:
@@ -77,10 +77,10 @@ def _starts(node: Node, grammar: Grammar, trail: tuple[str, ...]) -> Iterator[St
             inner = (*trail, _name(definition))
             yield (child.start_point.row if above is None else above), inner
             if definition.type in grammar.containers:
-                yield from _starts(definition, grammar, inner)
+                yield from _starts(definition, grammar, inner, depth + 1)
             yield child.end_point.row + 1, trail
         elif child.type in BODIES:
-            yield from _starts(child, grammar, trail)
+            yield from _starts(child, grammar, trail, depth + 1)
         above = None
 
 
