@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quiver.search.corpus import CountTokens
 from quiver.search.ingest.assemble import passages_of
-from quiver.search.ingest.cut import CountTokens, cut
+from quiver.search.ingest.cut import cut
 from quiver.search.ingest.document import Document, Row, Section
 from quiver.search.passages import Passage
 from tests.search.ingest.made import count_characters, count_words
@@ -157,6 +158,14 @@ def test_tiny_sections_join_their_siblings_under_what_they_share() -> None:
     document = Document(text=text, sections=sections)
     (passage,) = passages(document, count_words, 50)
     assert (passage.text, passage.headings) == (text.strip(), ("A",))
+
+
+def test_a_heading_alone_goes_with_what_it_stands_above() -> None:
+    text = "# A\n\n## B\n\n" + "A sentence of six words here. " * 40
+    document = Document(text=text, sections=[Section(0, ("A",)), Section(5, ("A", "B"))])
+    first, *others = passages(document, count_words, 50)
+    assert (first.text[:15], first.headings) == ("# A\n\n## B\n\nA se", ("A", "B"))
+    assert len(others) == 5
 
 
 def test_large_sections_stay_apart() -> None:

@@ -6,14 +6,14 @@ Spans tile the text: none of it is lost and none of it comes twice. Nearly every
 since counting costs more than all the rest.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import ceil
 
+from quiver.search.corpus import CountTokens
 from quiver.search.ingest.boundaries import Boundaries, levels
 from quiver.search.ingest.document import Document, common_trail
 
-CountTokens = Callable[[Sequence[str]], Sequence[int]]
 Span = tuple[int, int]
 
 FILL = 0.85
@@ -61,7 +61,8 @@ def _joined(document: Document, budget: int) -> Iterator[Span]:
         tiny_before, tiny = (
             size < TINY * budget for size in (section.start - before.start, end - section.start)
         )
-        if tiny_before and (leads or tiny) and siblings and not document.rows and end - begun <= budget:
+        joins = tiny_before and (leads or (tiny and siblings and end - begun <= budget))
+        if joins and not document.rows:
             trail = section.headings if common == trail else common
         else:
             yield begun, section.start

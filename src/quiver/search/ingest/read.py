@@ -9,8 +9,9 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from quiver.errors import UnreadableFile
+from quiver.search.corpus import CountTokens
 from quiver.search.ingest.assemble import passages_of
-from quiver.search.ingest.cut import CountTokens, cut
+from quiver.search.ingest.cut import cut
 from quiver.search.ingest.decode import decode
 from quiver.search.ingest.document import Document
 from quiver.search.ingest.find import OPEN_FLAGS, reason_of
