@@ -11,7 +11,7 @@ WITH_TEXT = re.compile(
 )
 ESCAPES = (
     (re.compile(r'\\".*$', re.M), ""),
-    (re.compile(r"\\f(?:\[[^\]]*\]|\(..|.)"), ""),
+    (re.compile(r"\\f(?:\[\w{0,9}\]|\(..|.)"), ""),
     (re.compile(r"\\s[+-]?\d+|\\[&/,|^%:]"), ""),
     (re.compile(r"\\\*?(?:\((?:lq|rq|dq)|\[(?:lq|rq|dq)\])"), '"'),
     (re.compile(r"\\\((?:aq|cq|oq)|\\\[(?:aq|cq|oq)\]"), "'"),
