@@ -4,7 +4,20 @@ from importlib.util import find_spec
 
 from quiver.errors import InputError
 
-NEEDED = ("lancedb", "pyarrow", "regex", "sqlglot", "Stemmer")
+NEEDED = (
+    "charset_normalizer",
+    "docx",
+    "lancedb",
+    "markdown_it",
+    "pathspec",
+    "pyarrow",
+    "pypdfium2",
+    "regex",
+    "selectolax",
+    "sqlglot",
+    "Stemmer",
+    "tree_sitter",
+)
 
 
 def check_installed() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from quiver.search.corpus import CountTokens
 from quiver.search.home import HOME_NAME, IndexHome, is_below
-from quiver.search.ingest import find_files, read_passages  # type: ignore[import-not-found,unused-ignore]
+from quiver.search.ingest import find_files, read_passages
 from quiver.search.passages import Passage, Skipped, SourceFile
 
 
