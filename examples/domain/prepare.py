@@ -4,8 +4,8 @@
 
 DOCS is the folder of HTML pages (Debian: apt-get download sqlite3-doc; dpkg-deb -x sqlite3-doc_*.deb .).
 WORK gets pairs.jsonl (title and heading -> section), dev.jsonl (pairs set aside to choose the best weights
-by) and questions/ (all sections, and for each question those of the page that answers it), which training never
-sees.
+by) and questions/ (all sections, and for each question those of the page that answers it), which training
+never sees.
 """
 
 import json
