@@ -318,7 +318,9 @@ class Embedder:
         vectors = self.finish(prepared, rows, usage, truncate_dim=truncate_dim)
         if not isinstance(texts, str):
             return vectors
-        return Embeddings(np.asarray(vectors)[0], usage, prepared.cuts, vectors.fingerprint)
+        single: Embeddings = vectors[0]
+        single.usage, single.cuts = usage, prepared.cuts
+        return single
 
     def _check_dimension(self, dimension: int | None) -> int | None:
         full = self._checkpoint.config.hidden_size
