@@ -1,0 +1,1 @@
+"""Server: every client's dialect over one engine."""

@@ -1,0 +1,164 @@
+"""Waiting: the calls that have not been answered, and which of their sequences run next.
+
+Short calls go ahead of bulk ones, which keep a share of every batch. Within each kind clients take turns.
+Equal sequences are one job, even while it runs. Pure bookkeeping: no threads, no clock, no engine.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from quiver.engine.plan import Usage
+from quiver.results import Floats
+from quiver.server.batching.call import Call, QueueFullError
+from quiver.server.batching.job import Job, PendingCall
+from quiver.server.batching.lane import Lane
+from quiver.server.batching.limits import QueueLimits
+from quiver.server.batching.pace import Pace
+from quiver.server.batching.row_cache import RowCache
+from quiver.text.tokenizer import TokenIds
+
+SHORT_CALLS_LINGER = 10.0
+"""Seconds after a short call in which another is expected, and batches are kept short."""
+
+
+class Waiting:
+    """All calls of one model."""
+
+    def __init__(self, limits: QueueLimits) -> None:
+        self._limits = limits
+        self._calls: dict[PendingCall, None] = {}
+        self._jobs: dict[bytes, Job] = {}
+        self._short, self._bulk = Lane(limits.slice_tokens), Lane(limits.slice_tokens)
+        self._bulk_credit = 0.0
+        self._last_short = -SHORT_CALLS_LINGER
+        self._cache = RowCache(limits.cache_bytes)
+        self.pace = Pace()
+        self.tokens = 0
+        """Of jobs that no batch has taken."""
+
+    @property
+    def requests(self) -> int:
+        """Calls without an answer, those that run included."""
+        return len(self._calls)
+
+    def add(self, sequences: Sequence[TokenIds], call: Call, now: float) -> PendingCall:
+        """Let a call wait; raises QueueFullError if there is no room."""
+        lengths = sum(map(len, sequences))
+        self._check_room(lengths, call)
+        is_short = lengths <= self._limits.short_call_tokens
+        pending = PendingCall(call, {}, [None] * len(sequences), lengths, is_short)
+        for place, ids in enumerate(sequences):
+            self._add_sequence(pending, place, ids)
+        if not pending.is_complete:
+            self._calls[pending] = None
+            if is_short:
+                self._last_short = now
+        return pending
+
+    def withdraw(self, pending: PendingCall) -> None:
+        """Forget a call; what nobody else waits for never runs."""
+        self._calls.pop(pending, None)
+        for job in pending.places:
+            job.waiters.remove(pending)
+            if not job.waiters and not job.taken:
+                self.tokens -= job.length
+                del self._jobs[job.ids.tobytes()]
+        pending.places.clear()
+
+    def expired(self, now: float) -> list[PendingCall]:
+        """Withdraw the calls whose deadlines have passed."""
+        late = [each for each in self._calls if each.call.deadline is not None and each.call.deadline <= now]
+        for pending in late:
+            self.withdraw(pending)
+        return late
+
+    def next_batch(self, now: float) -> list[Job]:
+        """The jobs to run together, in the order of their calls; none if nothing waits."""
+        budget = self._budget(now)
+        short_budget = budget * (1 - self._limits.bulk_share) if self._bulk else budget
+        jobs = list(self._short.take(short_budget, at_least_one=True))
+        if jobs:
+            self._bulk_credit += self._limits.bulk_share * budget
+            extra = list(self._bulk.take(self._bulk_credit, at_least_one=False))
+            self._bulk_credit -= sum(job.length for job in extra)
+            jobs += extra
+        else:
+            self._bulk_credit = 0.0
+            jobs = list(self._bulk.take(budget, at_least_one=True))
+        self.tokens -= sum(job.length for job in jobs)
+        return jobs
+
+    def finish(self, jobs: Sequence[Job], rows: Floats, usage: Usage) -> list[PendingCall]:
+        """Hand out the rows of a batch; gives the calls that are now complete."""
+        price = usage.tokens_computed / max(1, sum(job.length for job in jobs))
+        touched: dict[PendingCall, None] = {}
+        for job, row in zip(jobs, rows, strict=True):
+            self._cache.put(job.ids.tobytes(), row)
+            for pending in job.waiters:
+                pending.fill(job, row, price * job.length / len(job.waiters))
+                touched[pending] = None
+        return self._let_go(pending for pending in touched if pending.is_complete)
+
+    def fail(self, jobs: Sequence[Job]) -> list[PendingCall]:
+        """Forget the calls of a batch that broke."""
+        broken = dict.fromkeys(pending for job in jobs for pending in job.waiters)
+        for pending in broken:
+            self.withdraw(pending)
+        return list(broken)
+
+    def forget(self, jobs: Sequence[Job]) -> None:
+        """Let go of jobs that ran, or that nobody waits for any more."""
+        for job in jobs:
+            if self._jobs.get(key := job.ids.tobytes()) is job:
+                del self._jobs[key]
+
+    def withdraw_all(self) -> list[PendingCall]:
+        """Forget every call."""
+        calls = list(self._calls)
+        for pending in calls:
+            self.withdraw(pending)
+        return calls
+
+    def _check_room(self, tokens: int, call: Call) -> None:
+        limits = self._limits
+        own = sum(pending.call.key == call.key for pending in self._calls)
+        if own >= limits.max_waiting_per_key:
+            reason = f"{own:,} requests of this client wait"
+        elif self.requests >= limits.max_waiting_requests:
+            reason = f"{self.requests:,} requests wait"
+        elif self._calls and self.tokens + tokens > limits.max_waiting_tokens:
+            reason = f"{self.tokens:,} tokens wait"
+        else:
+            return
+        seconds = self.tokens / 2 / self.pace.tokens_per_second
+        raise QueueFullError(f"{reason} already; retry later", retry_after=min(max(seconds, 1.0), 60.0))
+
+    def _add_sequence(self, pending: PendingCall, place: int, ids: TokenIds) -> None:
+        key = ids.tobytes()
+        row = self._cache.get(key)
+        if row is not None:
+            pending.rows[place] = row
+            pending.cached += 1
+            return
+        job = self._jobs.get(key)
+        if job is None:
+            job = self._jobs[key] = Job(ids)
+            self.tokens += job.length
+        if job not in pending.places:
+            job.waiters.append(pending)
+            lane = self._short if pending.is_short else self._bulk
+            lane.add(pending.call.key, job)
+        pending.places.setdefault(job, []).append(place)
+
+    def _budget(self, now: float) -> float:
+        """Tokens of the next batch: as many as run well together, or few while short calls come."""
+        limits = self._limits
+        if not self._short and now - self._last_short >= SHORT_CALLS_LINGER:
+            return limits.batch_tokens
+        quick = limits.slice_seconds * self.pace.tokens_per_second
+        return min(max(quick, limits.slice_tokens), limits.batch_tokens)
+
+    def _let_go(self, complete: Iterable[PendingCall]) -> list[PendingCall]:
+        calls = list(complete)
+        for pending in calls:
+            del self._calls[pending]
+        return calls
