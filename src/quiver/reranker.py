@@ -111,15 +111,22 @@ class Reranker:
         *,
         instruction: str | Sequence[str] | None = None,
         on_too_long: TooLongPolicy | None = None,
+        max_length: int | None = None,
+        max_document_tokens: int | None = None,
     ) -> Prepared:
-        """The sequences of ``predict``; ``on_too_long`` replaces the model's policy for this call."""
+        """The sequences of ``predict``.
+
+        ``on_too_long`` replaces the model's policy for this call; ``max_length`` (of whole sequences) and
+        ``max_document_tokens`` may lower its limit.
+        """
         queries, documents = _split(pairs)
         instructions = prompts.per_text(
             prompts.DEFAULT_INSTRUCTION if instruction is None else instruction,
             len(queries),
             "instruction",
         )
-        return self._sequencer.limited(_bodies(instructions, queries, documents), on_too_long=on_too_long)
+        limit = self._sequencer.limit_for(on_too_long, max_length, max_document_tokens)
+        return self._sequencer.limited(_bodies(instructions, queries, documents), limit=limit)
 
     def forward(
         self, sequences: Sequence[TokenIds], *, show_progress: bool | None = False
