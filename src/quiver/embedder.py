@@ -67,8 +67,8 @@ class Embedder:
         revision: str | None = None,
         token: str | None = None,
     ) -> None:
-        self._checkpoint = open_checkpoint(model, "embedder", revision=revision, token=token)
-        folder, config = self._checkpoint.folder, self._checkpoint.config
+        self.checkpoint = open_checkpoint(model, "embedder", revision=revision, token=token)
+        folder, config = self.checkpoint.folder, self.checkpoint.config
         self._definition = tokens.read_definition(folder)
         self._tokenizer = TextTokenizer(self._definition, parse_special_tokens=parse_special_tokens)
         limit = LengthLimit(config.max_length if max_length is None else max_length, on_too_long)
@@ -76,7 +76,7 @@ class Embedder:
         self.prompts = Prompts.from_folder(folder)
         self.truncate_dim = self._check_dimension(truncate_dim)
         self._engine = open_engine(
-            self._checkpoint,
+            self.checkpoint,
             backend=backend,
             device=device,
             dtype=dtype,
@@ -102,13 +102,13 @@ class Embedder:
     @property
     def embedding_dim(self) -> int:
         """Length of the vectors that this embedder returns by default."""
-        return self.truncate_dim or self._checkpoint.config.hidden_size
+        return self.truncate_dim or self.checkpoint.config.hidden_size
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """Identity of the vector space: weights, tokenizer, pooling, prompts, dimension, precision."""
         return Fingerprint(
-            weights=weights_digest(self._checkpoint),
+            weights=weights_digest(self.checkpoint),
             tokenizer=tokenizer_digest(self._definition, self._tokenizer.parses_special_tokens),
             pooling="last-token",
             prompts=digest([self.prompts.query, self.prompts.document]),
@@ -240,7 +240,7 @@ class Embedder:
         end = self._tokenizer.token_id(tokens.END_TOKEN)
         bodies = [np.asarray(ids, dtype=np.int64) for ids in texts]
         for position, ids in enumerate(bodies):
-            if ids.ndim != 1 or np.any(ids < 0) or np.any(ids >= self._checkpoint.config.vocabulary):
+            if ids.ndim != 1 or np.any(ids < 0) or np.any(ids >= self.checkpoint.config.vocabulary):
                 raise InputError(f"text {position} holds token ids that the model does not have")
         open_ended = [ids[:-1] if len(ids) and ids[-1] == end else ids for ids in bodies]
         return self._sequencer.limited_tokens(
@@ -339,7 +339,7 @@ class Embedder:
         return single
 
     def _check_dimension(self, dimension: int | None) -> int | None:
-        full = self._checkpoint.config.hidden_size
+        full = self.checkpoint.config.hidden_size
         if dimension is not None and not 1 <= dimension <= full:
             raise InputError(f"truncate_dim must lie between 1 and {full}, not {dimension}")
         return dimension

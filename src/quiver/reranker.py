@@ -42,15 +42,15 @@ class Reranker:
         revision: str | None = None,
         token: str | None = None,
     ) -> None:
-        self._checkpoint = open_checkpoint(model, "reranker", revision=revision, token=token)
-        self._definition = read_definition(self._checkpoint.folder)
+        self.checkpoint = open_checkpoint(model, "reranker", revision=revision, token=token)
+        self._definition = read_definition(self.checkpoint.folder)
         self._tokenizer = TextTokenizer(self._definition, parse_special_tokens=parse_special_tokens)
-        longest = self._checkpoint.config.max_length
+        longest = self.checkpoint.config.max_length
         limit = LengthLimit(longest if max_length is None else max_length, on_too_long)
         self._sequencer = Sequencer.for_reranker(self._tokenizer, limit)
         self.answer_ids = {word: self._tokenizer.token_id(word) for word in ("no", "yes")}
         self._engine = open_engine(
-            self._checkpoint,
+            self.checkpoint,
             backend=backend,
             device=device,
             dtype=dtype,
@@ -78,7 +78,7 @@ class Reranker:
     def fingerprint(self) -> Fingerprint:
         """Identity of the judge: weights, tokenizer, head, template, precision."""
         return Fingerprint(
-            weights=weights_digest(self._checkpoint),
+            weights=weights_digest(self.checkpoint),
             tokenizer=tokenizer_digest(self._definition, self._tokenizer.parses_special_tokens),
             pooling="yes-no",
             prompts=digest([prompts.RERANKER_PREFIX, prompts.RERANKER_SUFFIX, prompts.DEFAULT_INSTRUCTION]),

@@ -84,7 +84,8 @@ class Sequencer:
         limit: LengthLimit | None,
     ) -> Prepared:
         reserved = len(self.before) + len(self.after)
-        shortened, cuts = (limit or self.limit).apply(bodies, reserved=reserved, protected=protected, first=first)
+        chosen = limit or self.limit
+        shortened, cuts = chosen.apply(bodies, reserved=reserved, protected=protected, first=first)
         return Prepared(self._framed(shortened), cuts, first)
 
     def _framed(self, bodies: Sequence[TokenIds]) -> list[TokenIds]:
