@@ -65,15 +65,19 @@ def examine(model: str | Path | None = None, *, device: str | None = None, dtype
     Raises CheckpointError or DeviceError if the model cannot be opened at all.
     """
     checkpoint = open_checkpoint(model)
+    kind = Embedder if checkpoint.kind == "embedder" else Reranker
+    return examine_opened(kind(model if model is not None else checkpoint.name, device=device, dtype=dtype))
+
+
+def examine_opened(model: Embedder | Reranker) -> Diagnosis:
+    """The same for a model that is open already."""
+    checkpoint = model.checkpoint
     files = Check("files", True, f"{len(checkpoint.tensors)} tensors, {_precision_in_file(checkpoint)}")
-    name = model if model is not None else checkpoint.name
-    if checkpoint.kind == "embedder":
-        embedder = Embedder(name, device=device, dtype=dtype)
-        findings = [files, *_examine_embedder(checkpoint, embedder)]
-        return Diagnosis(checkpoint.name, checkpoint.kind, str(embedder.fingerprint), findings)
-    reranker = Reranker(name, device=device, dtype=dtype)
-    findings = [files, *_examine_reranker(checkpoint, reranker)]
-    return Diagnosis(checkpoint.name, checkpoint.kind, str(reranker.fingerprint), findings)
+    if isinstance(model, Embedder):
+        findings = [files, *_examine_embedder(checkpoint, model)]
+    else:
+        findings = [files, *_examine_reranker(checkpoint, model)]
+    return Diagnosis(checkpoint.name, checkpoint.kind, str(model.fingerprint), findings)
 
 
 def golden_scores(model: Embedder | Reranker) -> Floats:

@@ -17,7 +17,7 @@ from quiver.text import tokenizer as tokens
 from quiver.text.counting import TokenCounter
 from quiver.text.prompts import PromptedText, Prompts, per_text
 from quiver.text.sequences import Prepared, Sequencer
-from quiver.text.tokenizer import TextTokenizer, TokenIds
+from quiver.text.tokenizer import TextTokenizer, TokenIds, TokenPiece
 from quiver.text.truncation import LengthLimit, TooLongPolicy
 
 STREAM_CHARACTERS = 1_000_000
@@ -36,7 +36,8 @@ class Embedder:
         threads: processor threads; None takes OMP_NUM_THREADS, else as many as there are cores. With PyTorch
             the number holds for the whole process.
         max_length: longest sequence in tokens, prompt and end token included; None is the model's limit.
-        on_too_long: ``error``, or ``truncate`` to cut the ends of longer texts and report it.
+        on_too_long: ``error``, or ``truncate`` (``truncate_start``) to cut the ends (starts) of longer texts
+            and report it.
         truncate_dim: length of the vectors (Matryoshka); None is the model's full length.
         parse_special_tokens: read strings such as ``<|im_end|>`` in texts as special tokens, as the
             reference does; the default takes them for plain text.
@@ -66,8 +67,8 @@ class Embedder:
         revision: str | None = None,
         token: str | None = None,
     ) -> None:
-        self._checkpoint = open_checkpoint(model, "embedder", revision=revision, token=token)
-        folder, config = self._checkpoint.folder, self._checkpoint.config
+        self.checkpoint = open_checkpoint(model, "embedder", revision=revision, token=token)
+        folder, config = self.checkpoint.folder, self.checkpoint.config
         self._definition = tokens.read_definition(folder)
         self._tokenizer = TextTokenizer(self._definition, parse_special_tokens=parse_special_tokens)
         limit = LengthLimit(config.max_length if max_length is None else max_length, on_too_long)
@@ -75,7 +76,7 @@ class Embedder:
         self.prompts = Prompts.from_folder(folder)
         self.truncate_dim = self._check_dimension(truncate_dim)
         self._engine = open_engine(
-            self._checkpoint,
+            self.checkpoint,
             backend=backend,
             device=device,
             dtype=dtype,
@@ -101,13 +102,13 @@ class Embedder:
     @property
     def embedding_dim(self) -> int:
         """Length of the vectors that this embedder returns by default."""
-        return self.truncate_dim or self._checkpoint.config.hidden_size
+        return self.truncate_dim or self.checkpoint.config.hidden_size
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """Identity of the vector space: weights, tokenizer, pooling, prompts, dimension, precision."""
         return Fingerprint(
-            weights=weights_digest(self._checkpoint),
+            weights=weights_digest(self.checkpoint),
             tokenizer=tokenizer_digest(self._definition, self._tokenizer.parses_special_tokens),
             pooling="last-token",
             prompts=digest([self.prompts.query, self.prompts.document]),
@@ -197,16 +198,19 @@ class Embedder:
         prompt: str | None = None,
         prompt_name: str | None = None,
         on_too_long: TooLongPolicy | None = None,
+        max_length: int | None = None,
     ) -> Prepared:
-        """The sequences of ``encode_query``; ``on_too_long`` replaces the model's policy for this call.
+        """The sequences of ``encode_query``.
 
+        ``on_too_long`` replaces the model's policy for this call, and ``max_length`` may lower its limit.
         ``prepare``, ``forward`` and ``finish`` are the parts of a call: a server runs the sequences of many
         calls together.
         """
         if instruction is not None and (prompt is not None or prompt_name is not None):
             raise InputError("give an instruction or a prompt, not both")
         template = self._choose_prompt(prompt, prompt_name, self.prompts.query)
-        return self._prepare(texts, template, instruction, on_too_long=on_too_long)
+        limit = self._sequencer.limit_for(on_too_long, max_length)
+        return self._prepare(texts, template, instruction, limit=limit)
 
     def prepare_document(
         self,
@@ -215,13 +219,19 @@ class Embedder:
         prompt: str | None = None,
         prompt_name: str | None = None,
         on_too_long: TooLongPolicy | None = None,
+        max_length: int | None = None,
     ) -> Prepared:
         """The sequences of ``encode_document``."""
         template = self._choose_prompt(prompt, prompt_name, self.prompts.document)
-        return self._prepare(texts, template, on_too_long=on_too_long)
+        limit = self._sequencer.limit_for(on_too_long, max_length)
+        return self._prepare(texts, template, limit=limit)
 
     def prepare_tokens(
-        self, texts: Sequence[Sequence[int]], *, on_too_long: TooLongPolicy | None = None
+        self,
+        texts: Sequence[Sequence[int]],
+        *,
+        on_too_long: TooLongPolicy | None = None,
+        max_length: int | None = None,
     ) -> Prepared:
         """The sequences of texts that come as token ids of the model, prompt included; the end token is ours.
 
@@ -230,11 +240,12 @@ class Embedder:
         end = self._tokenizer.token_id(tokens.END_TOKEN)
         bodies = [np.asarray(ids, dtype=np.int64) for ids in texts]
         for position, ids in enumerate(bodies):
-            if ids.ndim != 1 or np.any(ids < 0) or np.any(ids >= self._checkpoint.config.vocabulary):
+            if ids.ndim != 1 or np.any(ids < 0) or np.any(ids >= self.checkpoint.config.vocabulary):
                 raise InputError(f"text {position} holds token ids that the model does not have")
         open_ended = [ids[:-1] if len(ids) and ids[-1] == end else ids for ids in bodies]
         return self._sequencer.limited_tokens(
-            [ids.astype(np.int32) for ids in open_ended], on_too_long=on_too_long
+            [ids.astype(np.int32) for ids in open_ended],
+            limit=self._sequencer.limit_for(on_too_long, max_length),
         )
 
     def forward(
@@ -278,6 +289,11 @@ class Embedder:
         tokens.check_texts(texts)
         return self._sequencer.whole([PromptedText(prompt, text) for text in texts])
 
+    def pieces(self, texts: Sequence[str], *, prompt: str = "") -> list[list[TokenPiece]]:
+        """The tokens of prompt and text as pieces of them, uncut and without the end token."""
+        tokens.check_texts(texts)
+        return [self._tokenizer.pieces(PromptedText(prompt, text)) for text in texts]
+
     def _choose_prompt(self, prompt: str | None, prompt_name: str | None, default: str) -> str:
         if prompt is not None and prompt_name is not None:
             raise InputError("give prompt or prompt_name, not both")
@@ -292,7 +308,7 @@ class Embedder:
         instruction: str | Sequence[str] | None = None,
         *,
         first: int = 0,
-        on_too_long: TooLongPolicy | None = None,
+        limit: LengthLimit | None = None,
     ) -> Prepared:
         """Sequences of texts behind a template, or behind instructions where these are given."""
         tokens.check_texts(texts, first=first)
@@ -303,7 +319,7 @@ class Embedder:
             instructions = per_text(instruction, len(texts), "instruction")
             tokens.check_texts(instructions, what="instruction")
             prompted = list(map(PromptedText.instructed_query, instructions, texts))
-        return self._sequencer.limited(prompted, first=first, on_too_long=on_too_long)
+        return self._sequencer.limited(prompted, first=first, limit=limit)
 
     def _run(
         self,
@@ -323,7 +339,7 @@ class Embedder:
         return single
 
     def _check_dimension(self, dimension: int | None) -> int | None:
-        full = self._checkpoint.config.hidden_size
+        full = self.checkpoint.config.hidden_size
         if dimension is not None and not 1 <= dimension <= full:
             raise InputError(f"truncate_dim must lie between 1 and {full}, not {dimension}")
         return dimension

@@ -42,15 +42,15 @@ class Reranker:
         revision: str | None = None,
         token: str | None = None,
     ) -> None:
-        self._checkpoint = open_checkpoint(model, "reranker", revision=revision, token=token)
-        self._definition = read_definition(self._checkpoint.folder)
+        self.checkpoint = open_checkpoint(model, "reranker", revision=revision, token=token)
+        self._definition = read_definition(self.checkpoint.folder)
         self._tokenizer = TextTokenizer(self._definition, parse_special_tokens=parse_special_tokens)
-        longest = self._checkpoint.config.max_length
+        longest = self.checkpoint.config.max_length
         limit = LengthLimit(longest if max_length is None else max_length, on_too_long)
         self._sequencer = Sequencer.for_reranker(self._tokenizer, limit)
         self.answer_ids = {word: self._tokenizer.token_id(word) for word in ("no", "yes")}
         self._engine = open_engine(
-            self._checkpoint,
+            self.checkpoint,
             backend=backend,
             device=device,
             dtype=dtype,
@@ -78,7 +78,7 @@ class Reranker:
     def fingerprint(self) -> Fingerprint:
         """Identity of the judge: weights, tokenizer, head, template, precision."""
         return Fingerprint(
-            weights=weights_digest(self._checkpoint),
+            weights=weights_digest(self.checkpoint),
             tokenizer=tokenizer_digest(self._definition, self._tokenizer.parses_special_tokens),
             pooling="yes-no",
             prompts=digest([prompts.RERANKER_PREFIX, prompts.RERANKER_SUFFIX, prompts.DEFAULT_INSTRUCTION]),
@@ -111,15 +111,22 @@ class Reranker:
         *,
         instruction: str | Sequence[str] | None = None,
         on_too_long: TooLongPolicy | None = None,
+        max_length: int | None = None,
+        max_document_tokens: int | None = None,
     ) -> Prepared:
-        """The sequences of ``predict``; ``on_too_long`` replaces the model's policy for this call."""
+        """The sequences of ``predict``.
+
+        ``on_too_long`` replaces the model's policy for this call; ``max_length`` (of whole sequences) and
+        ``max_document_tokens`` may lower its limit.
+        """
         queries, documents = _split(pairs)
         instructions = prompts.per_text(
             prompts.DEFAULT_INSTRUCTION if instruction is None else instruction,
             len(queries),
             "instruction",
         )
-        return self._sequencer.limited(_bodies(instructions, queries, documents), on_too_long=on_too_long)
+        limit = self._sequencer.limit_for(on_too_long, max_length, max_document_tokens)
+        return self._sequencer.limited(_bodies(instructions, queries, documents), limit=limit)
 
     def forward(
         self, sequences: Sequence[TokenIds], *, show_progress: bool | None = False

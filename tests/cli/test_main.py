@@ -12,7 +12,7 @@ import quiver
 from quiver.errors import QuiverError
 from tests.cli.conftest import Shell, finished, process
 
-COMMANDS = ["embed", "rerank", "index", "search", "reindex", "evaluate", "models", "doctor", "train"]
+COMMANDS = ["embed", "rerank", "index", "search", "reindex", "serve", "evaluate", "models", "doctor", "train"]
 TRAIN_COMMANDS = ["mine", "synthesize", "merge"]
 HEAVY = (
     "torch",
@@ -25,6 +25,8 @@ HEAVY = (
     "openai",
     "lancedb",
     "sqlglot",
+    "fastapi",
+    "uvicorn",
 )
 SLOWLY = {"FAKE_SECONDS_A_BLOCK": "0.05"}
 
@@ -69,6 +71,7 @@ def test_no_command_and_an_unknown_command(shell: Shell) -> None:
         ["train", "mine", "--help"],
         ["index", "--help"],
         ["search", "--help"],
+        ["serve", "--help"],
         ["--version"],
     ],
 )

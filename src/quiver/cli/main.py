@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import quiver
-from quiver.cli import doctor, embed, evaluate, index, models, rerank, search
+from quiver.cli import doctor, embed, evaluate, index, models, rerank, search, serve
 from quiver.cli.endings import clean_endings
 from quiver.cli.train import app as train
 
@@ -31,6 +31,7 @@ app.command(epilog=rerank.EXAMPLES)(rerank.rerank)
 app.command(epilog=index.INDEX_EXAMPLES)(index.index)
 app.command(epilog=search.EXAMPLES)(search.search)
 app.command(epilog=index.REINDEX_EXAMPLES)(index.reindex)
+app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=models.EXAMPLES)(models.models)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)

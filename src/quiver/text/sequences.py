@@ -1,7 +1,7 @@
 """Sequences: prompted texts to exactly what a model sees. Serving and training both come through here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -50,30 +50,42 @@ class Sequencer:
         texts: Sequence[PromptedText],
         *,
         first: int = 0,
-        on_too_long: TooLongPolicy | None = None,
+        limit: LengthLimit | None = None,
     ) -> Prepared:
-        """The sequences within the limit; texts are numbered from ``first``."""
+        """The sequences within a limit, by default the model's; texts are numbered from ``first``."""
         bodies = self.tokenizer.encode(texts)
         return self._limited(
-            bodies, lambda position: self.tokenizer.protected_length(texts[position]), first, on_too_long
+            bodies, lambda position: self.tokenizer.protected_length(texts[position]), first, limit
         )
 
-    def limited_tokens(
-        self, bodies: Sequence[TokenIds], *, on_too_long: TooLongPolicy | None = None
-    ) -> Prepared:
+    def limited_tokens(self, bodies: Sequence[TokenIds], *, limit: LengthLimit | None = None) -> Prepared:
         """The same for texts that come as token ids."""
-        return self._limited(bodies, lambda position: 0, 0, on_too_long)
+        return self._limited(bodies, lambda position: 0, 0, limit)
+
+    def limit_for(
+        self,
+        on_too_long: TooLongPolicy | None,
+        max_length: int | None = None,
+        max_text_tokens: int | None = None,
+    ) -> LengthLimit:
+        """The model's limit with a call's wishes; none can exceed it."""
+        longest = self.limit.max_length
+        return LengthLimit(
+            longest if max_length is None else min(max_length, longest),
+            on_too_long or self.limit.policy,
+            max_text_tokens,
+        )
 
     def _limited(
         self,
         bodies: Sequence[TokenIds],
         protected: Callable[[int], int],
         first: int,
-        on_too_long: TooLongPolicy | None,
+        limit: LengthLimit | None,
     ) -> Prepared:
-        limit = self.limit if on_too_long is None else replace(self.limit, policy=on_too_long)
         reserved = len(self.before) + len(self.after)
-        shortened, cuts = limit.apply(bodies, reserved=reserved, protected=protected, first=first)
+        chosen = limit or self.limit
+        shortened, cuts = chosen.apply(bodies, reserved=reserved, protected=protected, first=first)
         return Prepared(self._framed(shortened), cuts, first)
 
     def _framed(self, bodies: Sequence[TokenIds]) -> list[TokenIds]:

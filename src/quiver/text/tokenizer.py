@@ -6,6 +6,7 @@ string, since a token may straddle the border (``?\n`` is one token of Qwen3).
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,17 @@ from quiver.text.prompts import PromptedText
 TokenIds = npt.NDArray[np.int32]
 
 END_TOKEN = "<|endoftext|>"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPiece:
+    """One token, and the characters that it stands for."""
+
+    token_id: int
+    text: str
+    start: int | None
+    """Where it begins in the user's text, in characters; None within a prompt."""
+    stop: int | None
 
 
 class TextTokenizer:
@@ -63,6 +75,21 @@ class TextTokenizer:
             return bodies
         empty = np.empty(0, dtype=np.int32)
         return [np.concatenate([heads.get(t.template, empty), b]) for t, b in zip(texts, bodies, strict=True)]
+
+    def pieces(self, text: PromptedText) -> list[TokenPiece]:
+        """The tokens of template and text as pieces of them, without any end token."""
+        head, tail = self._split_after_special(text.template)
+        trusted = self._marked.encode(head, add_special_tokens=False)
+        before = [
+            TokenPiece(token, head[a:b], None, None)
+            for token, (a, b) in zip(trusted.ids, trusted.offsets, strict=True)
+        ]
+        whole, shift = tail + text.text, len(tail)
+        encoded = self._plain.encode(whole, add_special_tokens=False)
+        return before + [
+            TokenPiece(token, whole[a:b], *((a - shift, b - shift) if a >= shift else (None, None)))
+            for token, (a, b) in zip(encoded.ids, encoded.offsets, strict=True)
+        ]
 
     def protected_length(self, text: PromptedText) -> int:
         """How many of a text's tokens begin within what no cut may reach."""
