@@ -7,16 +7,19 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 FOLDER = Path(__file__).parent / "playground"
+HEADERS = {
+    "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+"""Nothing but the page's own files runs, loads or is sent anywhere."""
 
 
-def add_pages(app: FastAPI, folder: Path = FOLDER) -> None:
-    """Serve the playground at ``/`` and its files below ``/playground``, if it is installed."""
-    index = folder / "index.html"
-    if not index.exists():
-        return
+def add_pages(app: FastAPI) -> None:
+    """Serve the playground at ``/`` and its files below ``/playground``."""
 
     @app.get("/", include_in_schema=False)
     async def playground() -> Response:
-        return FileResponse(index, headers={"content-security-policy": "default-src 'self'"})
+        return FileResponse(FOLDER / "index.html", headers=HEADERS)
 
-    app.mount("/playground", StaticFiles(directory=folder), name="playground")
+    app.mount("/playground", StaticFiles(directory=FOLDER), name="playground")
