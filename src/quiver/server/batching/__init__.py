@@ -1,0 +1,1 @@
+"""Batching: what runs together."""

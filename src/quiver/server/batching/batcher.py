@@ -40,6 +40,7 @@ class Batcher:
         self._forward, self._limits, self.name = forward, limits, name
         self._engine = asyncio.Lock()
         self._waiting = 0
+        self._abandoned: set[asyncio.Task[tuple[Floats, Usage]]] = set()
 
     def start(self) -> None:
         """Begin to serve."""
@@ -57,16 +58,23 @@ class Batcher:
         if self._waiting >= self._limits.max_waiting_requests:
             raise QueueFullError(retry_after=1.0)
         self._waiting += 1
+        begun = asyncio.Event()
+        task = asyncio.create_task(self._in_turn(sequences, begun))
         try:
             left = None if call.deadline is None else call.deadline - time.monotonic()
-            async with asyncio.timeout(left), self._engine:
-                running = asyncio.create_task(asyncio.to_thread(self._forward, sequences))
-                try:
-                    return Ran(*await asyncio.shield(running))
-                except asyncio.CancelledError:
-                    await asyncio.wait([running])
-                    raise
+            async with asyncio.timeout(left):
+                return Ran(*await asyncio.shield(task))
         except TimeoutError:
             raise DeadlineError("the answer took longer than the server's deadline") from None
         finally:
             self._waiting -= 1
+            if not begun.is_set():
+                task.cancel()
+            elif not task.done():
+                self._abandoned.add(task)
+                task.add_done_callback(self._abandoned.discard)
+
+    async def _in_turn(self, sequences: Sequence[TokenIds], begun: asyncio.Event) -> tuple[Floats, Usage]:
+        async with self._engine:
+            begun.set()
+            return await asyncio.to_thread(self._forward, sequences)
