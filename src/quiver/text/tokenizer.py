@@ -85,7 +85,7 @@ class TextTokenizer:
             for token, (a, b) in zip(trusted.ids, trusted.offsets, strict=True)
         ]
         whole, shift = tail + text.text, len(tail)
-        encoded = self._plain.encode(whole, add_special_tokens=False)
+        encoded = self._encode(whole)
         return before + [
             TokenPiece(token, whole[a:b], *((a - shift, b - shift) if a >= shift else (None, None)))
             for token, (a, b) in zip(encoded.ids, encoded.offsets, strict=True)
@@ -94,9 +94,16 @@ class TextTokenizer:
     def protected_length(self, text: PromptedText) -> int:
         """How many of a text's tokens begin within what no cut may reach."""
         head, tail = self._split_after_special(text.template)
-        offsets = self._plain.encode(tail + text.text, add_special_tokens=False).offsets
         characters = len(tail) + text.protected
-        return len(self.encode_trusted(head)) + sum(start < characters for start, _ in offsets)
+        before = len(self.encode_trusted(head))
+        if not characters:
+            return before
+        return before + sum(start < characters for start, _ in self._encode(tail + text.text).offsets)
+
+    def _encode(self, text: str) -> tokenizers.Encoding:
+        """With offsets; of the library's calls only the one for batches lets other threads run."""
+        (encoding,) = self._plain.encode_batch([text], add_special_tokens=False)
+        return encoding
 
     def _split_after_special(self, prompt: str) -> tuple[str, str]:
         """Cut a prompt behind its last special token: no token can straddle that point."""
