@@ -129,6 +129,8 @@ std::vector<PrefixHandle> keep(LoadedModel& self, Ints token_ids, Longs boundari
 
 NB_MODULE(_native, module) {
   using namespace quiver;
+  // A model may live until the interpreter ends, as a server's does: that is no leak.
+  nb::set_leak_warnings(false);
   nb::class_<Prefix>(module, "Prefix").def_ro("length", &Prefix::length);
   nb::class_<LoadedModel>(module, "Model")
       .def("__init__", &load)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,10 +15,14 @@ from quiver.server.answers import answer
 from quiver.server.batching.batcher import Batcher
 from quiver.server.batching.limits import QueueLimits
 from quiver.server.dialects import cohere, ollama, openai, own, reranking, tei, vllm
+from quiver.server.errors import Refusal
 from quiver.server.gate import Gate
 from quiver.server.keys import KeyRing
+from quiver.server.metrics import CONTENT_TYPE, Metrics
 from quiver.server.models import OpenedModels, ServedModels, serve_models
+from quiver.server.observed import Observed
 from quiver.server.pages import add_pages
+from quiver.server.route import refuse
 from quiver.server.service import Service
 from quiver.server.settings import Settings
 
@@ -55,6 +60,16 @@ def create_app(opened: OpenedModels, settings: Settings | None = None) -> FastAP
         app.include_router(dialect.router(service, gate))
     _add_health(app, gate)
     add_pages(app)
+    metrics = Metrics(_batchers(models))
+    _add_metrics(app, gate, metrics)
+    app.add_middleware(Observed, metrics=metrics, write_line=chosen.write_line)
+    if chosen.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=chosen.allowed_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+        )
     app.add_exception_handler(HTTPException, _no_such_route)
     return app
 
@@ -73,6 +88,16 @@ def _add_health(app: FastAPI, gate: Gate) -> None:
         return answer(
             {"status": "ready" if gate.is_ready else "starting"}, status=200 if gate.is_ready else 503
         )
+
+
+def _add_metrics(app: FastAPI, gate: Gate, metrics: Metrics) -> None:
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics_(request: Request) -> Response:
+        try:
+            gate.identify(request)
+        except Refusal as refusal:
+            return refuse(own.ERRORS, refusal)
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
 
 async def _no_such_route(request: Request, error: Exception) -> Response:

@@ -29,7 +29,7 @@ class Gate:
 
         Raises Refusal.
         """
-        client = self._identify(request)
+        client = self.identify(request)
         if self.is_draining:
             raise Refusal("draining", "the server is stopping; retry on another one", retry_after=5)
         if self._in_flight[client] >= self.limits.in_flight_per_key:
@@ -50,7 +50,8 @@ class Gate:
         """When a request that begins now must be answered, by ``time.monotonic()``."""
         return time.monotonic() + self.limits.deadline_seconds
 
-    def _identify(self, request: Request) -> str:
+    def identify(self, request: Request) -> str:
+        """The name of a request's client; raises Refusal if it needs a key and has none of ours."""
         if not self._keys:
             return request.client.host if request.client else ""
         presented = presented_key(request.headers)

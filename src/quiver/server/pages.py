@@ -8,7 +8,9 @@ from starlette.staticfiles import StaticFiles
 
 FOLDER = Path(__file__).parent / "playground"
 HEADERS = {
-    "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "content-security-policy": "; ".join(
+        ("default-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'")
+    ),
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }

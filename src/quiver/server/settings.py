@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
 from quiver.errors import InputError
+from quiver.server.observed import WriteLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,5 +41,9 @@ class Settings:
     """Any of these opens the server; without any, it is open to all who reach it."""
     aliases: Sequence[str] = ()
     """Further names that clients may call the models by."""
+    allowed_origins: Sequence[str] = ()
+    """Pages of other sites that browsers may let use the server; none by default."""
+    write_line: WriteLine | None = None
+    """Takes a line of JSON for each request, without users' texts."""
     drain_seconds: float = 30.0
     """Time for accepted requests to finish when the server is told to stop."""
