@@ -291,3 +291,28 @@ def test_token_ids_are_texts_with_or_without_their_end_token(embedder: Embedder)
 def test_token_ids_that_the_model_does_not_have_are_refused(embedder: Embedder, foreign: list[int]) -> None:
     with pytest.raises(InputError, match="text 0 holds token ids"):
         embedder.prepare_tokens([foreign])
+
+
+class TestLimitsOfACall:
+    """What a server's clients may wish for."""
+
+    def test_a_cut_at_the_start_keeps_the_prompt(self, embedder: Embedder) -> None:
+        (whole,) = embedder.tokenize(["one two three four"], prompt="Find: ")
+        prompt = len(embedder.pieces([""], prompt="Find: ")[0])
+        length = len(whole) - 3
+        prepared = embedder.prepare_query(
+            ["one two three four"], prompt="Find: ", on_too_long="truncate_start", max_length=length
+        )
+        assert prepared.sequences[0].tolist() == [*whole[:prompt], *whole[prompt + 3 :]]
+        assert prepared.cuts == (Cut(0, len(whole), length),)
+
+    def test_a_call_cannot_raise_the_models_limit(self, embedder_folder: Path) -> None:
+        small = Embedder(embedder_folder, device="cpu", dtype="float32", max_length=5)
+        prepared = small.prepare_document(["a b c d e f g h"], on_too_long="truncate", max_length=100)
+        assert len(prepared.sequences[0]) == 5
+
+    def test_too_long_for_the_call(self, embedder: Embedder) -> None:
+        with pytest.raises(TooLongError, match="max_length=4"):
+            embedder.prepare_document(["one two three four five six"], max_length=4)
+        with pytest.raises(TooLongError, match="max_length=4"):
+            embedder.prepare_tokens([[1] * 10], max_length=4)

@@ -217,3 +217,15 @@ def test_the_parts_of_a_call_give_what_the_call_gives(reranker: Reranker) -> Non
     prepared = reranker.prepare(pairs, on_too_long="truncate")
     parts = reranker.finish(prepared, *reranker.forward(prepared.sequences))
     assert np.array_equal(parts, reranker.predict(pairs))
+
+
+def test_a_limit_for_documents(reranker: Reranker) -> None:
+    """The query may be as long as it likes; of each document, so many tokens count."""
+    pairs = [("a query of some length", "0123456789"), ("a query", "01")]
+    whole = reranker.prepare(pairs).sequences
+    (empty,) = reranker.prepare([(pairs[0][0], "")]).sequences
+    cut = reranker.prepare(pairs, on_too_long="truncate", max_document_tokens=4)
+    assert cut.cuts == (Cut(0, len(whole[0]), len(empty) + 4),)
+    assert np.array_equal(cut.sequences[1], whole[1])
+    with pytest.raises(TooLongError, match="text 0"):
+        reranker.prepare(pairs, max_document_tokens=4)

@@ -12,7 +12,7 @@ import uvicorn
 from quiver import Embedder, Reranker
 from quiver.server.app import create_app
 from quiver.server.models import OpenedModels
-from quiver.server.run import configuration
+from quiver.server.run import bind, configuration
 from quiver.server.settings import Settings
 
 
@@ -45,14 +45,15 @@ class Running:
 
 @contextmanager
 def running(opened: OpenedModels, settings: Settings | None = None) -> Iterator[Running]:
-    server = uvicorn.Server(configuration(create_app(opened, settings), "127.0.0.1", 0))
-    thread = threading.Thread(target=server.run)
+    bound = bind("127.0.0.1", 0)
+    port: int = bound.getsockname()[1]
+    server = uvicorn.Server(configuration(create_app(opened, settings)))
+    thread = threading.Thread(target=server.run, args=([bound],))
     thread.start()
     try:
         while not server.started:
             assert thread.is_alive(), "the server did not start"
             time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
         yield Running(f"http://127.0.0.1:{port}", port, opened)
     finally:
         server.should_exit = True

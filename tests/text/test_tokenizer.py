@@ -140,3 +140,23 @@ def test_an_absent_definition_says_how_to_write_one(tmp_path: Path) -> None:
 def test_a_missing_token_is_a_checkpoint_error(tokenizer: TextTokenizer) -> None:
     with pytest.raises(CheckpointError, match="no token '<missing>'"):
         tokenizer.token_id("<missing>")
+
+
+class TestPieces:
+    def test_they_are_the_tokens_and_the_text(self, tokenizer: TextTokenizer) -> None:
+        for text in ("", "naïve words, 北京!", "closed <|im_end|>"):
+            pieces = tokenizer.pieces(PromptedText("", text))
+            (ids,) = tokenizer.encode([PromptedText("", text)])
+            assert [piece.token_id for piece in pieces] == ids.tolist()
+            for piece in pieces:
+                assert text[piece.start : piece.stop] == piece.text
+            assert not pieces or (pieces[0].start, pieces[-1].stop) == (0, len(text))
+
+    def test_what_a_prompt_brings_has_no_place_in_the_text(self, tokenizer: TextTokenizer) -> None:
+        prompted = PromptedText("<|im_start|>Find: ", "words")
+        pieces = tokenizer.pieces(prompted)
+        (ids,) = tokenizer.encode([prompted])
+        assert [piece.token_id for piece in pieces] == ids.tolist()
+        assert pieces[0].text == "<|im_start|>"
+        assert pieces[0].start is None
+        assert pieces[-1].stop == len("words")

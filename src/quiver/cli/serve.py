@@ -79,7 +79,7 @@ def serve(
     check_installed()
     from quiver.server.app import create_app
     from quiver.server.keys import collect_keys
-    from quiver.server.run import run
+    from quiver.server.run import bind, run
     from quiver.server.self_test import self_test
     from quiver.server.settings import Limits, Settings
 
@@ -92,12 +92,12 @@ def serve(
     keys = collect_keys(api_keys or (), api_keys_file)
     settings = Settings(limits=limits, api_keys=keys, aliases=aliases or ())
     common = ModelOptions(device=device, dtype=dtype.value, max_length=max_length, token_budget=token_budget)
-    opened = _open(embedder, reranker, index, common)
-    self_test(opened)
-    app = create_app(opened, settings)
-    if not quiet:
-        _announce(opened, host, port, is_open=not keys)
-    run(app, host, port)
+    with bind(host, port) as bound:
+        opened = _open(embedder, reranker, index, common)
+        self_test(opened)
+        if not quiet:
+            _announce(opened, host, bound.getsockname()[1], is_open=not keys)
+        run(create_app(opened, settings), bound)
 
 
 def _open(

@@ -97,8 +97,8 @@ def as_refusal(error: QuiverError) -> Refusal:
         return error
     if isinstance(error, QueueFullError):
         return Refusal("overloaded", str(error), retry_after=error.retry_after)
-    kind = next((kind for type_, kind in KINDS if isinstance(error, type_)), "broken_result")
-    return Refusal(kind, str(error))
+    kinds: list[Kind] = [kind for type_, kind in KINDS if isinstance(error, type_)]
+    return Refusal(kinds[0] if kinds else "broken_result", str(error))
 
 
 @dataclass(frozen=True, slots=True)

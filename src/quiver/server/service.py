@@ -99,7 +99,7 @@ class Service:
         else:
             make = partial(
                 served.embedder.prepare_tokens,
-                texts,
+                [ids for ids in texts if not isinstance(ids, str)],
                 on_too_long=wish.on_too_long,
                 max_length=wish.max_length,
             )

@@ -1,5 +1,6 @@
 import base64
 from collections.abc import Iterator
+from typing import Any
 
 import cohere
 import numpy as np
@@ -36,7 +37,7 @@ def test_vectors_of_version_2(server: Running, client: cohere.ClientV2, input_ty
     )
     encode = server.embedder.encode_query if input_type == "search_query" else server.embedder.encode_document
     expected = encode(TEXTS)
-    np.testing.assert_allclose(response.embeddings.float_, expected, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(response.embeddings.float_), expected, atol=1e-6)
     decoded = [np.frombuffer(base64.b64decode(each), "<f4") for each in response.embeddings.base64 or ()]
     np.testing.assert_allclose(decoded, expected, atol=1e-6)
     signs = np.unpackbits(np.asarray(response.embeddings.ubinary, np.uint8), axis=1).astype(bool)
@@ -47,25 +48,31 @@ def test_vectors_of_version_2(server: Running, client: cohere.ClientV2, input_ty
 
 
 def test_inputs_in_parts_and_a_dimension(server: Running, client: cohere.ClientV2) -> None:
-    parts = [{"content": [{"type": "text", "text": "Hello"}, {"type": "text", "text": "World"}]}]
+    parts: Any = [{"content": [{"type": "text", "text": "Hello"}, {"type": "text", "text": "World"}]}]
     response = client.embed(model=EMBEDDER, inputs=parts, input_type="search_document", output_dimension=64)
     expected = server.embedder.encode_document(["Hello\nWorld"], truncate_dim=64)
-    np.testing.assert_allclose(response.embeddings.float_, expected, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(response.embeddings.float_), expected, atol=1e-6)
 
 
 def test_version_1_without_types_gives_lists(server: Running, old_client: cohere.Client) -> None:
     response = old_client.embed(model=EMBEDDER, texts=TEXTS, input_type="search_query")
     assert response.response_type == "embeddings_floats"
-    np.testing.assert_allclose(response.embeddings, server.embedder.encode_query(TEXTS), atol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(response.embeddings), server.embedder.encode_query(TEXTS), atol=1e-6
+    )
     response = old_client.embed(model=EMBEDDER, texts=TEXTS, embedding_types=["float"])
     assert response.response_type == "embeddings_by_type"
-    np.testing.assert_allclose(response.embeddings.float_, server.embedder.encode_document(TEXTS), atol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(response.embeddings.float_), server.embedder.encode_document(TEXTS), atol=1e-6
+    )
 
 
 def test_version_1_merges_batches(server: Running, old_client: cohere.Client) -> None:
     texts = [f"text {number}" for number in range(200)]
     response = old_client.embed(model=EMBEDDER, texts=texts)
-    np.testing.assert_allclose(response.embeddings, server.embedder.encode_document(texts), atol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(response.embeddings), server.embedder.encode_document(texts), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(("truncate", "words"), [("END", "a b c"), ("START", "d e f")])
@@ -80,7 +87,7 @@ def test_truncation_takes_the_end_that_was_asked_for(
         max_tokens=4,
     )
     expected = server.embedder.encode_document([words if truncate == "END" else f" {words}"])
-    np.testing.assert_allclose(response.embeddings.float_, expected, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(response.embeddings.float_), expected, atol=1e-6)
     assert response.meta is not None
     assert response.meta.warnings == ["longer than allowed and cut: 0"]
 

@@ -76,7 +76,7 @@ class EmbedRequest(Asked):
 class EmbedRequestV2(EmbedRequest):
     """Version 2: says what the texts are."""
 
-    input_type: InputType  # type: ignore[assignment]
+    input_type: InputType
     inputs: Annotated[list[Input] | None, Field(fail_fast=True)] = None
     max_tokens: Positive | None = None
     output_dimension: Positive | None = None

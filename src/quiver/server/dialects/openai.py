@@ -193,7 +193,7 @@ def _texts(asked: EmbeddingsRequest) -> Any:  # noqa: ANN401  (texts or lists of
         return [given]
     if isinstance(given[0], int):
         return [given]
-    return given if isinstance(given[0], list) else plain_texts(given)  # type: ignore[arg-type]
+    return given if isinstance(given[0], list) else plain_texts(given)
 
 
 def _wish(asked: EmbeddingsRequest, service: Service) -> Wish:
