@@ -21,6 +21,7 @@ FLOORS = (
     ("quiver.doctor", "quiver.evaluate"),
     ("quiver.train",),
     ("quiver.search",),
+    ("quiver.integrations",),
     ("quiver.cli",),
     ("quiver.__main__",),
 )
