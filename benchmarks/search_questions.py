@@ -1,8 +1,9 @@
 """Questions: how often search finds the page that answers, in a real tree of files.
 
 Indexes ``--files`` as ``quiver index`` does and asks each question of ``--questions`` (lines with ``query``
-and ``page``, its path below the files) by vectors, by words, by both, and by both with the reranker. Counted are the questions whose page is among the first 1, 3 and 10 passages, and among the first
-pages, where a page counts once however many of its passages were found.
+and ``page``, its path below the files) by vectors, by words, by both, and by both with the reranker.
+Counted are the questions whose page is among the first 1, 3 and 10 passages, and among the first pages,
+where a page counts once however many of its passages were found.
 
 The questions are to be written before anything is searched, and nothing may be fitted to them.
 
