@@ -76,7 +76,7 @@ def test_index_and_search(shell: Shell, docs: Path) -> None:
     run = shell("search", "undo a commit", "--mode", "text")
     [hit] = run.records
     assert (hit["path"], hit["first_line"], hit["stage"]) == ("docs/git.txt", 1, "text")
-    assert [hit["text"][start:stop] for start, stop in hit["words"]] == ["undoes", "commit"]
+    assert [hit["text"][start:stop] for start, stop in hit["words"]] == ["undoes", "a", "commit"]
     assert run.err.startswith("1 of 1 candidates, ")
 
 

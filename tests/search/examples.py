@@ -17,7 +17,7 @@ from quiver.search.described import described, heading_trail
 from quiver.search.filters import And, Column, Comparison, Filter, IsNull, Not, Or
 from quiver.search.passages import Passage, Scalar
 from quiver.search.store import Found, IndexedFile, IndexInfo
-from quiver.search.terms import query_terms, terms
+from quiver.search.terms import terms
 
 DIMENSION = 8
 
@@ -123,7 +123,7 @@ class NaiveStore:
         scored = []
         for (number, each), own, length in zip(passages, words, lengths, strict=True):
             score = 0.0
-            for word in set(query_terms(query)) & set(own):
+            for word in set(terms(query)) & set(own):
                 holders = sum(word in other for other in words)
                 rarity = math.log(1 + (len(words) - holders + 0.5) / (holders + 0.5))
                 score += rarity * own[word] * 2.2 / (own[word] + 1.2 * (0.25 + 0.75 * length / mean))

@@ -12,7 +12,7 @@ rankings = st.lists(st.lists(st.integers(0, 9), unique=True), max_size=4)
 def test_an_item_that_both_like_wins() -> None:
     fused = fuse([["a", "b", "c"], ["b", "d"]])
     assert [item for item, _ in fused] == ["b", "a", "d", "c"]
-    assert fused[0][1] == pytest.approx(1 / 12 + 1 / 11)
+    assert fused[0][1] == pytest.approx(1 / 62 + 1 / 61)
 
 
 @given(rankings)
@@ -21,7 +21,7 @@ def test_scores_are_the_sums_of_reciprocal_ranks(given_rankings: list[list[int]]
     assert {item for item, _ in fused} == {item for ranking in given_rankings for item in ranking}
     for item, score in fused:
         ranks = [ranking.index(item) + 1 for ranking in given_rankings if item in ranking]
-        assert score == pytest.approx(sum(1 / (10 + rank) for rank in ranks))
+        assert score == pytest.approx(sum(1 / (60 + rank) for rank in ranks))
     assert [score for _, score in fused] == sorted((score for _, score in fused), reverse=True)
 
 

@@ -5,13 +5,12 @@ from typing import TypeVar
 
 Item = TypeVar("Item", bound=Hashable)
 
-RANK_CONSTANT = 10
-"""The larger it is, the less the first ranks stand out. The paper's 60 is for many systems of equal merit:
-with two, what both place in the middle would pass what one of them is sure of."""
+RANK_CONSTANT = 60
+"""The paper's; the larger it is, the less the first ranks stand out."""
 
 
 def fuse(rankings: Sequence[Sequence[Item]]) -> list[tuple[Item, float]]:
-    """Items of all rankings with their sums of 1 / (10 + rank), the highest first; ties as they appear."""
+    """Items of all rankings with their sums of 1 / (60 + rank), the highest first; ties as they appear."""
     scores: dict[Item, float] = {}
     for ranking in rankings:
         for rank, item in enumerate(ranking, start=1):

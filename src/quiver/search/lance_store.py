@@ -36,7 +36,7 @@ from quiver.search.lance_rows import (
 )
 from quiver.search.lock import only_writer
 from quiver.search.store import Found, IndexedFile, IndexInfo
-from quiver.search.terms import query_terms
+from quiver.search.terms import terms
 from quiver.whole_file import write_whole
 
 INFO_NAME = "index.json"
@@ -149,7 +149,7 @@ class LanceStore:
 
     def search_text(self, query: str, count: int, where: Filter | None = None) -> list[Found]:
         """Passages that share words with the query, by BM25, best first."""
-        words = " ".join(query_terms(query))
+        words = " ".join(dict.fromkeys(terms(query)))
         if not words or not self.count():
             return []
         with self._database():

@@ -23,7 +23,7 @@ from quiver.search.filters import Column, Comparison, Filter, filter_keys, key_o
 from quiver.search.info_file import read_info, write_info
 from quiver.search.passages import Passage
 from quiver.search.store import Found, IndexedFile, IndexInfo
-from quiver.search.terms import query_terms, terms
+from quiver.search.terms import terms
 
 EXACT_BYTES = 128 * 2**20
 """Vectors that are compared one by one; beyond it an HNSW index is built."""
@@ -215,7 +215,7 @@ class PostgresStore:
 
     def search_text(self, query: str, count: int, where: Filter | None = None) -> list[Found]:
         """Passages that share words with the query, by BM25, best first."""
-        words = query_terms(query)
+        words = list(dict.fromkeys(terms(query)))
         if not words:
             return []
         with self._database():

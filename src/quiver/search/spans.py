@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quiver.search.terms import Term, located_terms, query_terms
+from quiver.search.terms import Term, located_terms
 
 _SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]]*(?=\s)|[。！？]+|\n\s*\n|\Z)", re.DOTALL)
 
@@ -24,7 +24,7 @@ class Spans:
     """Finds spans for one query; words that few of the candidates have count for more."""
 
     def __init__(self, query: str, candidates: Sequence[str]) -> None:
-        wanted = set(query_terms(query))
+        wanted = {term.name for term in located_terms(query)}
         found = [{term.name for term in located_terms(text)} & wanted for text in candidates]
         holders = Counter(name for names in found for name in names)
         self._weights = {name: math.log(1 + len(candidates) / count) for name, count in holders.items()}
