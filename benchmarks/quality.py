@@ -14,10 +14,10 @@ half an hour on two cores.
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.command import Report, new_parser, run, use_threads, write_json
+from benchmarks.first_queries import first_queries
 from benchmarks.quality_systems import DistilledTeacher, open_teacher
 from quiver import Embedder, Reranker
 from quiver.evaluate import Bm25, RerankStage, Result, System, evaluate
@@ -137,7 +137,9 @@ def _reranking(
     )
     tasks = {folder.name: task for folder in folders if isinstance(task := read_task(folder), RankingTask)}
     for group, names in groups.items():
-        gains = {name: _gain(_first(tasks[name], count), embedder, stage) for name in names if name in tasks}
+        gains = {
+            name: _gain(first_queries(tasks[name], count), embedder, stage) for name in names if name in tasks
+        }
         for name, (before, after) in gains.items():
             cells = [name, tasks[name].meta.metric, _cell(before), _cell(after), f"{after - before:+.3f}"]
             report.add(cells, {"set": name, "group": group, "before": before, "after": after})
@@ -157,21 +159,6 @@ def _gain(task: RankingTask, embedder: Embedder, stage: RerankStage) -> tuple[fl
     runs = run, task.reranked(run, stage, show_progress_bar=False)
     before, after = (task.measure(each)[task.meta.metric] for each in runs)
     return before, after
-
-
-def _first(task: RankingTask, count: int) -> RankingTask:
-    """The same with the first queries only; 0 keeps all."""
-    if not count:
-        return task
-    instruction = task.instruction
-    return replace(
-        task,
-        query_ids=task.query_ids[:count],
-        queries=task.queries[:count],
-        instruction=instruction if isinstance(instruction, str | None) else instruction[:count],
-        grades={query: task.grades[query] for query in task.query_ids[:count]},
-        candidates=task.candidates and task.candidates[:count],
-    )
 
 
 def _mean(scores: Sequence[float], count: int) -> float | None:

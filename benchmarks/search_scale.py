@@ -1,156 +1,103 @@
-"""Search at scale: how long a store takes to be built and asked, and what its vector index misses.
+"""Search at scale: how long stores take to be built and asked, and what their vector indexes miss.
 
-    python -m benchmarks.search_scale --passages 1000000 --dimension 1024 --folder DIR
+    python -m benchmarks.search_scale --passages 1000000 --dimension 384 --folder DIR [--postgres CONNECTION]
 
-Vectors are synthetic: clusters of clusters on the sphere, as embeddings lie, and queries near them. Memory
-holds one block of them at a time. Recall is against the store's own exact search.
+Vectors are synthetic, the same for all; recall is against comparing each query with every vector. One
+query at a time, as a person asks. Peers that are not installed are left out.
 """
 
 import argparse
-import json
+import importlib.util
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
 
-from quiver.embedder import normalize
-from quiver.models.fingerprint import Fingerprint
+from benchmarks import vector_stores
+from benchmarks.synthetic import Synthetic, nearest, write_vectors
+from benchmarks.vector_stores import Ask
 from quiver.results import Floats
 from quiver.search.lance_store import LanceStore
-from quiver.search.passages import Passage
-from quiver.search.store import IndexedFile, IndexInfo
 
-PASSAGES_A_FILE = 100
-FILES_A_PUT = 100
-TOPICS = 2000
-WORDS = 20_000
-WORDS_A_PASSAGE = 60
+WANTED = 10
+WARM_QUERIES = 20
+CANDIDATES = 100
 
 
-class Synthetic:
-    """Vectors around topics, topics around themes; words by Zipf's law."""
-
-    def __init__(self, dimension: int, seed: int = 0) -> None:
-        self._random = np.random.default_rng(seed)
-        themes = self._noise(40, dimension)
-        chosen = self._random.integers(0, len(themes), TOPICS)
-        self._topics = normalize(themes[chosen] + 1.2 * self._noise(TOPICS, dimension))
-        self._vocabulary = np.asarray([f"word{number}" for number in range(WORDS)])
-
-    def vectors(self, count: int) -> Floats:
-        """Unit vectors [count, dimension]."""
-        topics = self._topics[self._random.integers(0, TOPICS, count)]
-        unit: Floats = normalize(topics + 0.9 * self._noise(count, topics.shape[1]))
-        return unit
-
-    def text(self) -> str:
-        """A passage's words."""
-        drawn = self._random.zipf(1.3, WORDS_A_PASSAGE) % WORDS
-        return " ".join(self._vocabulary[drawn])
-
-    def _noise(self, count: int, dimension: int) -> Floats:
-        rows = self._random.standard_normal((count, dimension), dtype=np.float32)
-        return rows / np.float32(np.sqrt(dimension))
+def contestants(
+    vectors: Floats, synthetic: Synthetic, folder: Path, postgres: str | None
+) -> Iterator[tuple[str, Callable[[], Ask]]]:
+    """Names, and how each builds its index."""
+    yield "Quiver's store", lambda: vector_stores.quiver(vectors, synthetic, folder / "quiver")[1]
+    yield "LanceDB directly", partial(vector_stores.lancedb_direct, vectors, folder / "lancedb")
+    if importlib.util.find_spec("faiss"):
+        yield "FAISS, partitions, in memory", partial(vector_stores.faiss_partitions, vectors)
+        yield "FAISS, HNSW, in memory", partial(vector_stores.faiss_graph, vectors)
+    if postgres:
+        yield "pgvector directly, HNSW", partial(vector_stores.pgvector_direct, vectors, postgres)
 
 
-def files(synthetic: Synthetic, passages: int) -> Iterator[list[IndexedFile]]:
-    """All passages, as many files at a time as a batch holds."""
-    made = 0
-    while made < passages:
-        block = []
-        for _ in range(FILES_A_PUT):
-            count = min(PASSAGES_A_FILE, passages - made)
-            if count:
-                block.append(file(synthetic, f"{made // PASSAGES_A_FILE:08}.txt", count))
-                made += count
-        yield block
-
-
-def file(synthetic: Synthetic, path: str, count: int) -> IndexedFile:
-    """A file of so many passages."""
-    texts = [
-        Passage(
-            text=synthetic.text(),
-            path=path,
-            title="",
-            headings=(),
-            first_line=number,
-            last_line=number,
-            page=None,
-            start=number,
-        )
-        for number in range(count)
-    ]
-    return IndexedFile(path=path, digest=path, passages=texts, vectors=synthetic.vectors(count))
-
-
-def ask(store: LanceStore, queries: Floats, *, exact: bool) -> tuple[list[set[tuple[str, int]]], list[float]]:
-    """The ten nearest of each query, and the milliseconds it took."""
-    found, took = [], []
+def timed(ask: Ask, queries: Floats) -> tuple[list[set[int]], list[float]]:
+    """What each query finds, and the milliseconds it takes, after some to warm up."""
+    for query in queries[:WARM_QUERIES]:
+        ask(query, WANTED)
+    found, milliseconds = [], []
     for query in queries:
         begun = time.perf_counter()
-        hits = store.search_vectors(query, 10, exact=exact)
+        found.append(ask(query, WANTED))
+        milliseconds.append(1000 * (time.perf_counter() - begun))
+    return found, milliseconds
+
+
+def word_milliseconds(folder: Path, synthetic: Synthetic, count: int) -> list[float]:
+    """The milliseconds that our store takes to find candidates by six words."""
+    store = LanceStore(folder)
+    took = []
+    for _ in range(count):
+        text = synthetic.text(6)
+        begun = time.perf_counter()
+        store.search_text(text, CANDIDATES)
         took.append(1000 * (time.perf_counter() - begun))
-        found.append({(hit.passage.path, hit.number) for hit in hits})
-    return found, took
+    return took
 
 
 def main() -> None:
-    """Build a store of synthetic passages, and search it."""
+    """Build every store over the same vectors, one after the other, and ask it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--passages", type=int, default=1_000_000)
-    parser.add_argument("--dimension", type=int, default=1024)
-    parser.add_argument("--shortlist", type=int, help="values of the vectors that find candidates")
-    parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--dimension", type=int, default=384)
+    parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--postgres", help="libpq's words for a database with pgvector")
     arguments = parser.parse_args()
 
-    synthetic = Synthetic(arguments.dimension)
     shutil.rmtree(arguments.folder, ignore_errors=True)
-    space = Fingerprint(
-        weights="-",
-        tokenizer="-",
-        pooling="-",
-        prompts="-",
-        dimension=arguments.dimension,
-        precision="float32",
+    arguments.folder.mkdir(parents=True)
+    synthetic = Synthetic(arguments.dimension)
+    vectors = write_vectors(
+        synthetic, arguments.passages, arguments.dimension, arguments.folder / "vectors.npy"
     )
-    about = IndexInfo(model=None, fingerprint=space, max_tokens=1, shortlist_dimension=arguments.shortlist)
-    store = LanceStore.create(arguments.folder, about)
-    begun = time.perf_counter()
-    for block in files(synthetic, arguments.passages):
-        store.put(block)
-    put = time.perf_counter() - begun
-    begun = time.perf_counter()
-    store.optimize()
-    built = time.perf_counter() - begun
-
     queries = synthetic.vectors(arguments.queries)
-    ask(store, queries[:5], exact=False)
-    truth, exact_ms = ask(store, queries, exact=True)
-    found, ms = ask(store, queries, exact=False)
-    words = []
-    for _ in range(len(queries)):
-        text = " ".join(synthetic.text().split()[:6])
+    truth = nearest(vectors, queries, WANTED)
+    table = Table("store", "built in", f"recall@{WANTED}", "p50", "p95")
+    for name, build in contestants(vectors, synthetic, arguments.folder, arguments.postgres):
         begun = time.perf_counter()
-        store.search_text(text, 100)
-        words.append(1000 * (time.perf_counter() - begun))
-    recall = np.mean([len(a & b) / 10 for a, b in zip(truth, found, strict=True)])
-    figures = {
-        "passages": store.count(),
-        "dimension": arguments.dimension,
-        "shortlist": arguments.shortlist,
-        "put seconds (with making the data)": round(put, 1),
-        "index seconds": round(built, 1),
-        "recall@10": round(float(recall), 4),
-        "vectors p50 ms": round(float(np.median(ms)), 1),
-        "vectors p95 ms": round(float(np.percentile(ms, 95)), 1),
-        "exact p50 ms": round(float(np.median(exact_ms)), 1),
-        "text p50 ms": round(float(np.median(words)), 1),
-    }
-    print(json.dumps(figures, indent=1))
+        ask = build()
+        built = time.perf_counter() - begun
+        found, took = timed(ask, queries)
+        recall = np.mean([len(a & b) / WANTED for a, b in zip(truth, found, strict=True)])
+        p50, p95 = np.percentile(took, [50, 95])
+        table.add_row(name, f"{built:,.0f} s", f"{recall:.3f}", f"{p50:.1f} ms", f"{p95:.1f} ms")
+        print(f"{name}: done after {time.perf_counter() - begun:,.0f} s", flush=True)
+        del ask
+    Console().print(table)
+    words = word_milliseconds(arguments.folder / "quiver", synthetic, arguments.queries)
+    print(f"by words, Quiver's store, {CANDIDATES} candidates: p50 {np.median(words):.1f} ms")
 
 
 if __name__ == "__main__":

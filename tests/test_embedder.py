@@ -261,3 +261,33 @@ def test_a_vector_without_direction_is_an_error(tmp_path: Path) -> None:
 def test_a_reranker_does_not_embed(reranker_folder: Path) -> None:
     with pytest.raises(ModelKindError):
         Embedder(reranker_folder)
+
+
+def test_the_parts_of_a_call_give_what_the_call_gives(embedder: Embedder) -> None:
+    texts = ["alpha", "beta gamma"]
+    prepared = embedder.prepare_query(texts, instruction="Find letters")
+    parts = embedder.finish(prepared, *embedder.forward(prepared.sequences), truncate_dim=64)
+    whole = embedder.encode_query(texts, instruction="Find letters", truncate_dim=64)
+    assert np.array_equal(parts, whole)
+    assert parts.fingerprint == whole.fingerprint
+
+
+def test_the_policy_of_one_call_replaces_the_models(embedder: Embedder) -> None:
+    endless = "word " * (embedder.max_length + 10)
+    with pytest.raises(TooLongError):
+        embedder.prepare_document([endless])
+    prepared = embedder.prepare_document(["short", endless], on_too_long="truncate")
+    assert [cut.index for cut in prepared.cuts] == [1]
+    assert len(prepared.sequences[1]) == embedder.max_length
+
+
+def test_token_ids_are_texts_with_or_without_their_end_token(embedder: Embedder) -> None:
+    (ids,) = embedder.tokenize(["some words"])
+    prepared = embedder.prepare_tokens([ids.tolist(), ids[:-1].tolist()])
+    assert all(np.array_equal(sequence, ids) for sequence in prepared.sequences)
+
+
+@pytest.mark.parametrize("foreign", [[-1], [10**6], [[1]]])
+def test_token_ids_that_the_model_does_not_have_are_refused(embedder: Embedder, foreign: list[int]) -> None:
+    with pytest.raises(InputError, match="text 0 holds token ids"):
+        embedder.prepare_tokens([foreign])

@@ -210,3 +210,10 @@ def test_the_fingerprint_names_the_judge(reranker: Reranker, tmp_path: Path) -> 
     other = Reranker(write_checkpoint(tmp_path / "other", "reranker", seed=1), device="cpu", dtype="float32")
     assert reranker.fingerprint != other.fingerprint
     assert reranker.fingerprint.pooling == "yes-no"
+
+
+def test_the_parts_of_a_call_give_what_the_call_gives(reranker: Reranker) -> None:
+    pairs = [("a query", "a document"), ("a query", "another")]
+    prepared = reranker.prepare(pairs, on_too_long="truncate")
+    parts = reranker.finish(prepared, *reranker.forward(prepared.sequences))
+    assert np.array_equal(parts, reranker.predict(pairs))

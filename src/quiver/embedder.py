@@ -8,6 +8,7 @@ import numpy as np
 
 from quiver.engine.execute import plan_and_run
 from quiver.engine.open import Backend, open_engine
+from quiver.engine.plan import Usage
 from quiver.errors import FingerprintMismatch, InputError, NumericalError
 from quiver.models.checkpoint import open_checkpoint
 from quiver.models.fingerprint import Fingerprint, digest, tokenizer_digest, weights_digest
@@ -15,7 +16,7 @@ from quiver.results import Embeddings, Floats
 from quiver.text import tokenizer as tokens
 from quiver.text.counting import TokenCounter
 from quiver.text.prompts import PromptedText, Prompts, per_text
-from quiver.text.sequences import Sequencer
+from quiver.text.sequences import Prepared, Sequencer
 from quiver.text.tokenizer import TextTokenizer, TokenIds
 from quiver.text.truncation import LengthLimit, TooLongPolicy
 
@@ -134,10 +135,9 @@ class Embedder:
         ``instruction`` (one, or one for each text) replaces the default task description; ``prompt`` or
         ``prompt_name`` replace the whole text before the query (``prompt=""`` for none).
         """
-        if instruction is not None and (prompt is not None or prompt_name is not None):
-            raise InputError("give an instruction or a prompt, not both")
-        template = self._choose_prompt(prompt, prompt_name, self.prompts.query)
-        return self._encode(texts, template, instruction, truncate_dim, show_progress_bar)
+        batch = _listed(texts)
+        prepared = self.prepare_query(batch, instruction=instruction, prompt=prompt, prompt_name=prompt_name)
+        return self._run(texts, prepared, truncate_dim, show_progress_bar)
 
     def encode_document(
         self,
@@ -149,8 +149,8 @@ class Embedder:
         show_progress_bar: bool | None = None,
     ) -> Embeddings:
         """Vectors of documents, which stand bare: [N, dimension], or [dimension] of a single string."""
-        template = self._choose_prompt(prompt, prompt_name, self.prompts.document)
-        return self._encode(texts, template, None, truncate_dim, show_progress_bar)
+        prepared = self.prepare_document(_listed(texts), prompt=prompt, prompt_name=prompt_name)
+        return self._run(texts, prepared, truncate_dim, show_progress_bar)
 
     def encode(
         self,
@@ -166,7 +166,7 @@ class Embedder:
         Without ``prompt`` and ``prompt_name`` the checkpoint's default prompt applies, else none.
         """
         template = self._choose_prompt(prompt, prompt_name, self.prompts.named(None))
-        return self._encode(texts, template, None, truncate_dim, show_progress_bar)
+        return self._run(texts, self._prepare(_listed(texts), template), truncate_dim, show_progress_bar)
 
     def encode_stream(
         self,
@@ -185,8 +185,75 @@ class Embedder:
         template = self._choose_prompt(prompt, None if prompt is not None else prompt_name, "")
         first = 0
         for block in _blocks(texts):
-            yield self._encode(block, template, instruction, truncate_dim, show_progress_bar, first=first)
+            prepared = self._prepare(block, template, instruction, first=first)
+            yield self._run(block, prepared, truncate_dim, show_progress_bar)
             first += len(block)
+
+    def prepare_query(
+        self,
+        texts: Sequence[str],
+        *,
+        instruction: str | Sequence[str] | None = None,
+        prompt: str | None = None,
+        prompt_name: str | None = None,
+        on_too_long: TooLongPolicy | None = None,
+    ) -> Prepared:
+        """The sequences of ``encode_query``; ``on_too_long`` replaces the model's policy for this call.
+
+        ``prepare``, ``forward`` and ``finish`` are the parts of a call: a server runs the sequences of many
+        calls together.
+        """
+        if instruction is not None and (prompt is not None or prompt_name is not None):
+            raise InputError("give an instruction or a prompt, not both")
+        template = self._choose_prompt(prompt, prompt_name, self.prompts.query)
+        return self._prepare(texts, template, instruction, on_too_long=on_too_long)
+
+    def prepare_document(
+        self,
+        texts: Sequence[str],
+        *,
+        prompt: str | None = None,
+        prompt_name: str | None = None,
+        on_too_long: TooLongPolicy | None = None,
+    ) -> Prepared:
+        """The sequences of ``encode_document``."""
+        template = self._choose_prompt(prompt, prompt_name, self.prompts.document)
+        return self._prepare(texts, template, on_too_long=on_too_long)
+
+    def prepare_tokens(
+        self, texts: Sequence[Sequence[int]], *, on_too_long: TooLongPolicy | None = None
+    ) -> Prepared:
+        """The sequences of texts that come as token ids of the model, prompt included; the end token is ours.
+
+        Raises InputError if an id is none of the model's.
+        """
+        end = self._tokenizer.token_id(tokens.END_TOKEN)
+        bodies = [np.asarray(ids, dtype=np.int64) for ids in texts]
+        for position, ids in enumerate(bodies):
+            if ids.ndim != 1 or np.any(ids < 0) or np.any(ids >= self._checkpoint.config.vocabulary):
+                raise InputError(f"text {position} holds token ids that the model does not have")
+        open_ended = [ids[:-1] if len(ids) and ids[-1] == end else ids for ids in bodies]
+        return self._sequencer.limited_tokens(
+            [ids.astype(np.int32) for ids in open_ended], on_too_long=on_too_long
+        )
+
+    def forward(
+        self, sequences: Sequence[TokenIds], *, show_progress: bool | None = False
+    ) -> tuple[Floats, Usage]:
+        """The last row of each sequence, [N, hidden size], and what they cost."""
+        return plan_and_run(self._engine, sequences, "Embedding", show_progress)
+
+    def finish(
+        self, prepared: Prepared, rows: Floats, usage: Usage, *, truncate_dim: int | None = None
+    ) -> Embeddings:
+        """Unit vectors of prepared texts by their rows [N, hidden size].
+
+        Raises NumericalError if a row is not finite or has no direction.
+        """
+        dimension = self._check_dimension(truncate_dim) or self.embedding_dim
+        rows = rows[:, :dimension] if prepared.sequences else np.empty((0, dimension), np.float32)
+        _check_rows(rows, prepared.first)
+        return Embeddings(normalize(rows), usage, prepared.cuts, self.fingerprint.with_dimension(dimension))
 
     def similarity(self, first: Floats, second: Floats) -> Floats:
         """Cosine of every vector of ``first`` with every one of ``second``: [len(first), len(second)].
@@ -218,50 +285,62 @@ class Embedder:
             return prompt
         return default if prompt_name is None else self.prompts.named(prompt_name)
 
-    def _encode(
+    def _prepare(
         self,
-        texts: str | Sequence[str],
+        texts: Sequence[str],
         template: str,
-        instruction: str | Sequence[str] | None,
-        truncate_dim: int | None,
-        show_progress_bar: bool | None,
+        instruction: str | Sequence[str] | None = None,
         *,
         first: int = 0,
-    ) -> Embeddings:
-        """Embed texts behind a template, or behind instructions where these are given."""
-        batch = [texts] if isinstance(texts, str) else list(texts)
-        tokens.check_texts(batch, first=first)
+        on_too_long: TooLongPolicy | None = None,
+    ) -> Prepared:
+        """Sequences of texts behind a template, or behind instructions where these are given."""
+        tokens.check_texts(texts, first=first)
         tokens.check_texts([template], what="prompt")
         if instruction is None:
-            prompted = [PromptedText(template, text) for text in batch]
+            prompted = [PromptedText(template, text) for text in texts]
         else:
-            instructions = per_text(instruction, len(batch), "instruction")
+            instructions = per_text(instruction, len(texts), "instruction")
             tokens.check_texts(instructions, what="instruction")
-            prompted = list(map(PromptedText.instructed_query, instructions, batch))
-        dimension = self._check_dimension(truncate_dim) or self.embedding_dim
-        sequences, cuts = self._sequencer.limited(prompted, first=first)
-        rows, usage = plan_and_run(self._engine, sequences, "Embedding", show_progress_bar)
-        rows = rows[:, :dimension] if batch else np.empty((0, dimension), np.float32)
-        self._check_rows(rows, first)
-        rows = normalize(rows)
-        fingerprint = self.fingerprint.with_dimension(dimension)
-        shaped = rows[0] if isinstance(texts, str) else rows
-        return Embeddings(shaped, usage, cuts, fingerprint)
+            prompted = list(map(PromptedText.instructed_query, instructions, texts))
+        return self._sequencer.limited(prompted, first=first, on_too_long=on_too_long)
 
-    def _check_rows(self, rows: Floats, first: int) -> None:
-        lengths = np.linalg.norm(rows, axis=1)
-        broken = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
-        if len(broken):
-            raise NumericalError(
-                f"text {int(broken[0]) + first} gave a vector that is not finite or has no direction; run "
-                "doctor on the model, or use a wider dtype (float32)"
-            )
+    def _run(
+        self,
+        texts: str | Sequence[str],
+        prepared: Prepared,
+        truncate_dim: int | None,
+        show_progress_bar: bool | None,
+    ) -> Embeddings:
+        """The vectors, in the shape of the texts."""
+        self._check_dimension(truncate_dim)
+        rows, usage = self.forward(prepared.sequences, show_progress=show_progress_bar)
+        vectors = self.finish(prepared, rows, usage, truncate_dim=truncate_dim)
+        if not isinstance(texts, str):
+            return vectors
+        single: Embeddings = vectors[0]
+        single.usage, single.cuts = usage, prepared.cuts
+        return single
 
     def _check_dimension(self, dimension: int | None) -> int | None:
         full = self._checkpoint.config.hidden_size
         if dimension is not None and not 1 <= dimension <= full:
             raise InputError(f"truncate_dim must lie between 1 and {full}, not {dimension}")
         return dimension
+
+
+def _check_rows(rows: Floats, first: int) -> None:
+    lengths = np.linalg.norm(rows, axis=1)
+    broken = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
+    if len(broken):
+        raise NumericalError(
+            f"text {int(broken[0]) + first} gave a vector that is not finite or has no direction; run "
+            "doctor on the model, or use a wider dtype (float32)"
+        )
+
+
+def _listed(texts: str | Sequence[str]) -> list[str]:
+    return [texts] if isinstance(texts, str) else list(texts)
 
 
 def normalize(rows: Floats) -> Floats:

@@ -8,13 +8,14 @@ import numpy as np
 
 from quiver.engine.execute import plan_and_run
 from quiver.engine.open import Backend, open_engine
+from quiver.engine.plan import Usage
 from quiver.errors import InputError, NumericalError
 from quiver.models.checkpoint import open_checkpoint
 from quiver.models.fingerprint import Fingerprint, digest, tokenizer_digest, weights_digest
-from quiver.results import RankedDocument, Ranking, Scores
+from quiver.results import Floats, RankedDocument, Ranking, Scores
 from quiver.text import prompts
 from quiver.text.prompts import PromptedText
-from quiver.text.sequences import Sequencer
+from quiver.text.sequences import Prepared, Sequencer
 from quiver.text.tokenizer import TextTokenizer, TokenIds, check_texts, read_definition
 from quiver.text.truncation import LengthLimit, TooLongPolicy
 
@@ -101,23 +102,44 @@ class Reranker:
 
         ``instruction`` (one, or one for each pair) replaces the default task description.
         """
+        prepared = self.prepare(pairs, instruction=instruction)
+        return self.finish(prepared, *self.forward(prepared.sequences, show_progress=show_progress_bar))
+
+    def prepare(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        instruction: str | Sequence[str] | None = None,
+        on_too_long: TooLongPolicy | None = None,
+    ) -> Prepared:
+        """The sequences of ``predict``; ``on_too_long`` replaces the model's policy for this call."""
         queries, documents = _split(pairs)
         instructions = prompts.per_text(
             prompts.DEFAULT_INSTRUCTION if instruction is None else instruction,
             len(queries),
             "instruction",
         )
-        bodies = _bodies(instructions, queries, documents)
-        sequences, cuts = self._sequencer.limited(bodies)
-        logits, usage = plan_and_run(self._engine, sequences, "Reranking", show_progress_bar)
-        if not np.isfinite(logits).all():
-            broken = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
+        return self._sequencer.limited(_bodies(instructions, queries, documents), on_too_long=on_too_long)
+
+    def forward(
+        self, sequences: Sequence[TokenIds], *, show_progress: bool | None = False
+    ) -> tuple[Floats, Usage]:
+        """The logits of "no" and "yes" after each sequence, [N, 2], and what they cost."""
+        logits, usage = plan_and_run(self._engine, sequences, "Reranking", show_progress)
+        return logits.reshape(-1, 2), usage
+
+    def finish(self, prepared: Prepared, logits: Floats, usage: Usage) -> Scores:
+        """Scores of prepared pairs by their logits [N, 2].
+
+        Raises NumericalError if a logit is not finite.
+        """
+        broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+        if len(broken):
             raise NumericalError(
-                f"pair {broken} gave a score that is not finite; run doctor on the model, or use a wider "
-                "dtype (float32)"
+                f"pair {int(broken[0])} gave a score that is not finite; run doctor on the model, or use a "
+                "wider dtype (float32)"
             )
-        logits = logits.reshape(-1, 2)
-        return Scores(logits[:, 1] - logits[:, 0], usage, cuts)
+        return Scores(logits[:, 1] - logits[:, 0], usage, prepared.cuts)
 
     def rank(
         self,

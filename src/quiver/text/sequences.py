@@ -1,13 +1,23 @@
 """Sequences: prompted texts to exactly what a model sees. Serving and training both come through here."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from quiver.text.prompts import RERANKER_PREFIX, RERANKER_SUFFIX, PromptedText
 from quiver.text.tokenizer import END_TOKEN, TextTokenizer, TokenIds
-from quiver.text.truncation import Cut, LengthLimit
+from quiver.text.truncation import Cut, LengthLimit, TooLongPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Sequences within the length limit, ready to run, and what was cut to make them."""
+
+    sequences: list[TokenIds]
+    cuts: tuple[Cut, ...] = ()
+    first: int = 0
+    """Number of the first text in messages and cuts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +46,35 @@ class Sequencer:
         return self._framed(self.tokenizer.encode(texts))
 
     def limited(
-        self, texts: Sequence[PromptedText], *, first: int = 0
-    ) -> tuple[list[TokenIds], tuple[Cut, ...]]:
-        """The sequences within the limit, and what was cut; texts are numbered from ``first``."""
-        bodies, cuts = self.limit.apply(
-            self.tokenizer.encode(texts),
-            reserved=len(self.before) + len(self.after),
-            protected=lambda position: self.tokenizer.protected_length(texts[position]),
-            first=first,
+        self,
+        texts: Sequence[PromptedText],
+        *,
+        first: int = 0,
+        on_too_long: TooLongPolicy | None = None,
+    ) -> Prepared:
+        """The sequences within the limit; texts are numbered from ``first``."""
+        bodies = self.tokenizer.encode(texts)
+        return self._limited(
+            bodies, lambda position: self.tokenizer.protected_length(texts[position]), first, on_too_long
         )
-        return self._framed(bodies), cuts
+
+    def limited_tokens(
+        self, bodies: Sequence[TokenIds], *, on_too_long: TooLongPolicy | None = None
+    ) -> Prepared:
+        """The same for texts that come as token ids."""
+        return self._limited(bodies, lambda position: 0, 0, on_too_long)
+
+    def _limited(
+        self,
+        bodies: Sequence[TokenIds],
+        protected: Callable[[int], int],
+        first: int,
+        on_too_long: TooLongPolicy | None,
+    ) -> Prepared:
+        limit = self.limit if on_too_long is None else replace(self.limit, policy=on_too_long)
+        reserved = len(self.before) + len(self.after)
+        shortened, cuts = limit.apply(bodies, reserved=reserved, protected=protected, first=first)
+        return Prepared(self._framed(shortened), cuts, first)
 
     def _framed(self, bodies: Sequence[TokenIds]) -> list[TokenIds]:
         return [np.concatenate([self.before, body, self.after]) for body in bodies]

@@ -39,10 +39,10 @@ class SequenceMaker:
     def __call__(self, texts: Sequence[PromptedText]) -> list[Tensor]:
         """Token ids [length] of each text."""
         check_texts([text.text for text in texts])
-        sequences, cuts = self.sequencer.limited(texts)
-        self.count.sequences += len(sequences)
-        self.count.cut += len(cuts)
-        return [torch.from_numpy(sequence) for sequence in sequences]
+        prepared = self.sequencer.limited(texts)
+        self.count.sequences += len(prepared.sequences)
+        self.count.cut += len(prepared.cuts)
+        return [torch.from_numpy(sequence) for sequence in prepared.sequences]
 
 
 @dataclass(frozen=True, slots=True)
