@@ -21,7 +21,7 @@ FLOORS = (
     ("quiver.doctor", "quiver.evaluate"),
     ("quiver.train",),
     ("quiver.search",),
-    ("quiver.server",),
+    ("quiver.integrations", "quiver.server"),
     ("quiver.cli",),
     ("quiver.__main__",),
 )

@@ -1,6 +1,7 @@
 """The examples and the Python of the pages run as they are written."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +13,19 @@ from quiver.models.fingerprint import Fingerprint
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "docs/training.md")
-PYTHON_BLOCKS = [
-    block
-    for page in PAGES
-    for block in re.findall(r"^```python\n(.*?)^```$", (ROOT / page).read_text(), re.M | re.S)
-]
 
 
-def run(*arguments: str | Path) -> str:
+def python_of(page: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", (ROOT / page).read_text(), re.M | re.S)
+
+
+PYTHON_BLOCKS = [block for page in PAGES for block in python_of(page)]
+INTEGRATIONS = python_of("docs/integrations.md")
+
+
+def run(*arguments: str | Path, folder: Path = ROOT) -> str:
     done = subprocess.run(
-        [sys.executable, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, timeout=120
+        [sys.executable, *map(str, arguments)], capture_output=True, text=True, cwd=folder, timeout=120
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -31,6 +35,10 @@ def test_search_documents() -> None:
     output = run("examples/search_documents.py")
     assert "git reset --soft" in output
     assert len(output.splitlines()) == 6
+
+
+def test_a_chain_of_langchain() -> None:
+    assert "git reset --soft" in run("examples/langchain_chain.py").splitlines()[0]
 
 
 def test_embed_a_corpus(tmp_path: Path) -> None:
@@ -49,5 +57,15 @@ def test_the_pages_python_runs(block: str, tmp_path: Path) -> None:
     run(script)
 
 
+@pytest.mark.parametrize("block", INTEGRATIONS, ids=range(len(INTEGRATIONS)))
+def test_the_integrations_find_the_right_note(block: str, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "examples" / "documents" / "git.txt", tmp_path / "docs")
+    run("-m", "quiver", "index", "docs", "--quiet", folder=tmp_path)
+    (tmp_path / "block.py").write_text(block)
+    assert "git reset --soft" in run("block.py", folder=tmp_path)
+
+
 def test_the_pages_have_python() -> None:
     assert len(PYTHON_BLOCKS) >= 4
+    assert len(INTEGRATIONS) == 4

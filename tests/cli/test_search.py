@@ -17,6 +17,7 @@ from quiver.engine.plan import Usage
 from quiver.results import Embeddings
 from quiver.search import reader
 from quiver.search.corpus import CountTokens
+from quiver.search.lance_store import LanceStore
 from quiver.search.passages import Passage, Skipped, SourceFile
 from tests.cli.conftest import Shell
 from tests.cli.fakes import FakeReranker
@@ -87,6 +88,53 @@ def test_what_changed_is_indexed_again_without_naming_it(shell: Shell, docs: Pat
     run = shell("index")
     assert "1 file added, 0 changed, 1 removed, 1 unchanged, 1 skipped" in run.err
     assert "skipped bad.no: not wanted" in run.err
+
+
+def test_skipped_files_are_told_by_reason(shell: Shell, docs: Path) -> None:
+    for number in range(5):
+        (docs / f"{number}.no").write_text("")
+    (docs / "bad.txt").write_text("ENCRYPTED")
+    run = shell("index", "docs")
+    assert run.err.splitlines()[1:] == [
+        "skipped 0.no, 1.no, 2.no and 2 more: not wanted",
+        "skipped docs/bad.txt: it is encrypted",
+    ]
+
+
+def test_the_report_as_json_names_every_skipped_file(shell: Shell, docs: Path) -> None:
+    for number in range(5):
+        (docs / f"{number}.no").write_text("")
+    run = shell("index", "docs", "--format", "jsonl")
+    [report] = run.records
+    assert (report["added"], report["passages"], run.err) == (2, 3, "")
+    assert report["skipped"] == [{"path": f"{n}.no", "reason": "not wanted"} for n in range(5)]
+
+
+def test_a_shortlist_of_short_vectors(shell: Shell, docs: Path) -> None:
+    assert shell("index", "docs", "--shortlist", "2").code == 0
+    assert LanceStore(Path(".quiver/1")).info.shortlist_dimension == 2
+    assert shell("search", "Clean deletes files.", "--mode", "dense").records[0]["score"] == pytest.approx(1)
+    assert shell("index", "--shortlist", "2").code == 0
+    assert shell("reindex", "--model", "other").code == 0
+    assert LanceStore(Path(".quiver/2")).info.shortlist_dimension == 2
+
+
+def test_what_holds_for_a_whole_index_is_not_changed_by_the_way(shell: Shell, docs: Path) -> None:
+    shell("index", "docs", "--max-tokens", "100")
+    run = shell("index", "--shortlist", "2")
+    assert (
+        run.err
+        == "error: the index was made without --shortlist; to change it: quiver reindex --shortlist 2\n"
+    )
+    run = shell("index", "--max-tokens", "50")
+    assert "made with --max-tokens 100; to change it: quiver reindex --max-tokens 50" in run.err
+    assert shell("reindex", "--shortlist", "2").code == 0
+    assert LanceStore(Path(".quiver/2")).info.shortlist_dimension == 2
+
+
+def test_a_shortlist_must_be_shorter_than_the_vectors(shell: Shell, docs: Path) -> None:
+    run = shell("index", "docs", "--shortlist", "8")
+    assert run.err == "error: --shortlist must be less than the 8 values of a vector, not 8\n"
 
 
 def test_the_index_is_found_from_below_and_kept_out_of_git(

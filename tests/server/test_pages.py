@@ -1,24 +1,15 @@
-from pathlib import Path
-
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
-
-from quiver.server.pages import add_pages
+from tests.server.running import Running
 
 
-def test_the_playground_and_its_files(tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text("<title>Playground</title>")
-    (tmp_path / "page.js").write_text("go()")
-    app = FastAPI()
-    add_pages(app, tmp_path)
-    client = TestClient(app)
-    assert "Playground" in client.get("/").text
-    assert client.get("/").headers["content-security-policy"] == "default-src 'self'"
-    assert client.get("/playground/page.js").text == "go()"
-    assert client.get("/playground/../keys").status_code == 404
+def test_the_playground_loads_nothing_from_elsewhere(server: Running) -> None:
+    page = server.get("/")
+    assert "Quiver playground" in page.text
+    assert "http://" not in page.text.replace("http://www.w3.org", "")
+    assert "https://" not in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'self';")
 
 
-def test_a_server_without_pages(tmp_path: Path) -> None:
-    app = FastAPI()
-    add_pages(app, tmp_path)
-    assert TestClient(app).get("/").status_code == 404
+def test_the_playgrounds_files(server: Running) -> None:
+    script = server.get("/playground/main.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert server.get("/playground/..%2fkeys.py").status_code == 404

@@ -7,13 +7,11 @@ import typer
 
 from quiver.cli import options
 from quiver.cli.loading import ModelOptions, load_embedder
-from quiver.cli.summary import counted
 from quiver.errors import InputError
 
 if TYPE_CHECKING:
     from quiver.embedder import Embedder
     from quiver.search.home import IndexHome
-    from quiver.search.index import IndexReport
     from quiver.search.store import IndexInfo, Store
 
 INDEX_EXAMPLES = """\b
@@ -28,7 +26,6 @@ Examples:
   quiver reindex --max-tokens 500
 """
 MAX_TOKENS = 300
-SKIPPED_NAMED = 20
 
 IndexFolder = Annotated[
     Path | None,
@@ -42,6 +39,18 @@ MaxTokens = Annotated[
     int | None,
     typer.Option(min=16, metavar="N", help=f"Longest passage of a new index in tokens; else {MAX_TOKENS}."),
 ]
+Shortlist = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="In a new index, the first N values of each vector find candidates that the whole ones order.",
+    ),
+]
+ReportFormat = Annotated[
+    options.ListFormat,
+    typer.Option("--format", help="Report on standard error (table), or on standard output (jsonl)."),
+]
 
 
 def index(
@@ -51,9 +60,11 @@ def index(
     folder: IndexFolder = None,
     model: options.Model = None,
     max_tokens: MaxTokens = None,
+    shortlist: Shortlist = None,
     device: options.Device = None,
     dtype: options.DtypeOption = options.Dtype.AUTO,
     token_budget: options.TokenBudget = None,
+    output_format: ReportFormat = options.ListFormat.TABLE,
     quiet: options.Quiet = False,
 ) -> None:
     """Index files for search, or bring an index up to date.
@@ -72,20 +83,23 @@ def index(
 
     if (home.store_folder / INFO_NAME).exists():
         store = LanceStore(home.store_folder)
+        _check_settings(store.info, max_tokens, shortlist)
         embedder = _embedder(model or store.info.model, device, dtype, token_budget)
     else:
         embedder = _embedder(model, device, dtype, token_budget)
-        store = LanceStore.create(home.store_folder, _info(model, embedder, max_tokens))
-    _run(store, home, embedder, quiet)
+        store = LanceStore.create(home.store_folder, _info(model, embedder, max_tokens, shortlist))
+    _run(store, home, embedder, output_format, quiet)
 
 
 def reindex(
     folder: IndexFolder = None,
     model: options.Model = None,
     max_tokens: MaxTokens = None,
+    shortlist: Shortlist = None,
     device: options.Device = None,
     dtype: options.DtypeOption = options.Dtype.AUTO,
     token_budget: options.TokenBudget = None,
+    output_format: ReportFormat = options.ListFormat.TABLE,
     quiet: options.Quiet = False,
 ) -> None:
     """Embed all files again, with another model or another size of passages.
@@ -98,10 +112,12 @@ def reindex(
 
     old = LanceStore(home.store_folder)
     embedder = _embedder(model, device, dtype, token_budget)
-    wanted = _info(model, embedder, max_tokens or old.info.max_tokens)
+    wanted = _info(
+        model, embedder, max_tokens or old.info.max_tokens, shortlist or old.info.shortlist_dimension
+    )
     with old.writing():
         store = _resumed(home.next_store_folder, wanted)
-        _run(store, home, embedder, quiet)
+        _run(store, home, embedder, output_format, quiet)
         home.with_next_generation()
 
 
@@ -136,12 +152,33 @@ def _embedder(
     return load_embedder(chosen, dimension=None)
 
 
-def _info(model: str | None, embedder: "Embedder", max_tokens: int | None) -> "IndexInfo":
+def _check_settings(info: "IndexInfo", max_tokens: int | None, shortlist: int | None) -> None:
+    """Raise InputError for settings that an index has had otherwise from its first day on."""
+    for option, wanted, own in (
+        ("--max-tokens", max_tokens, info.max_tokens),
+        ("--shortlist", shortlist, info.shortlist_dimension),
+    ):
+        if wanted is not None and wanted != own:
+            made = f"with {option} {own}" if own else f"without {option}"
+            raise InputError(f"the index was made {made}; to change it: quiver reindex {option} {wanted}")
+
+
+def _info(
+    model: str | None, embedder: "Embedder", max_tokens: int | None, shortlist: int | None
+) -> "IndexInfo":
     from quiver.search.store import IndexInfo
 
+    dimension = embedder.fingerprint.dimension
+    if shortlist is not None and shortlist >= dimension:
+        raise InputError(f"--shortlist must be less than the {dimension} values of a vector, not {shortlist}")
     if model is not None and Path(model).exists():
         model = str(Path(model).resolve())
-    return IndexInfo(model=model, fingerprint=embedder.fingerprint, max_tokens=max_tokens or MAX_TOKENS)
+    return IndexInfo(
+        model=model,
+        fingerprint=embedder.fingerprint,
+        max_tokens=max_tokens or MAX_TOKENS,
+        shortlist_dimension=shortlist,
+    )
 
 
 def _resumed(folder: Path, wanted: "IndexInfo") -> "Store":
@@ -158,30 +195,20 @@ def _resumed(folder: Path, wanted: "IndexInfo") -> "Store":
     return LanceStore.create(folder, wanted)
 
 
-def _run(store: "Store", home: "IndexHome", embedder: "Embedder", quiet: bool) -> None:
+def _run(
+    store: "Store", home: "IndexHome", embedder: "Embedder", output_format: options.ListFormat, quiet: bool
+) -> None:
+    from quiver.cli.index_report import report_lines, report_record
+    from quiver.cli.target import open_target
+    from quiver.cli.write import write_records
     from quiver.search.file_corpus import FileCorpus
     from quiver.search.index import update_index
 
     corpus = FileCorpus(home, home.roots)
     report = update_index(store, corpus, embedder, show_progress_bar=False if quiet else None)
-    if not quiet:
-        options.say_on_stderr(report_line(report))
-        for line in skipped_lines(report):
+    if output_format is options.ListFormat.JSONL:
+        with open_target(None) as target:
+            write_records(target, [report_record(report)])
+    elif not quiet:
+        for line in report_lines(report):
             options.say_on_stderr(line)
-
-
-def report_line(report: "IndexReport") -> str:
-    """What a run did, on one line."""
-    return (
-        f"{counted(report.added, 'file')} added, {report.changed:,} changed, {report.removed:,} removed, "
-        f"{report.unchanged:,} unchanged, {len(report.skipped):,} skipped; "
-        f"{counted(report.passages, 'passage')} of {report.usage.tokens_in:,} tokens embedded, "
-        f"{report.tokens_per_second:,.0f} tokens/s"
-    )
-
-
-def skipped_lines(report: "IndexReport") -> list[str]:
-    """The first files that were skipped, each with its reason."""
-    lines = [f"skipped {each.path}: {each.reason}" for each in report.skipped[:SKIPPED_NAMED]]
-    more = len(report.skipped) - len(lines)
-    return [*lines, f"and {more:,} more"] if more else lines

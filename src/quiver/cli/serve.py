@@ -8,6 +8,7 @@ import typer
 from quiver.cli import options
 from quiver.cli.index import require_home
 from quiver.cli.loading import ModelOptions, embedder_name, load_embedder, load_reranker, reranker_name
+from quiver.errors import InputError
 
 if TYPE_CHECKING:
     from quiver.search.store import Store
@@ -57,6 +58,21 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen on.")] = 8080,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate chain (PEM): serve HTTPS.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Key of the certificate (PEM).")
+    ] = None,
+    allow_origins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-origin", metavar="URL", help="Site whose pages may use the server. Repeatable."
+        ),
+    ] = None,
+    log_requests: Annotated[
+        bool, typer.Option("--log-requests", help="A line of JSON for each request, without its texts.")
+    ] = False,
     max_length: options.MaxLength = None,
     max_items: Annotated[int, typer.Option(min=1, metavar="N", help="Texts or pairs in a request.")] = 2048,
     max_body: Annotated[int, typer.Option(min=1, metavar="MB", help="Size of a request.")] = 16,
@@ -79,7 +95,7 @@ def serve(
     check_installed()
     from quiver.server.app import create_app
     from quiver.server.keys import collect_keys
-    from quiver.server.run import bind, run
+    from quiver.server.run import Certificate, bind, run
     from quiver.server.self_test import self_test
     from quiver.server.settings import Limits, Settings
 
@@ -90,14 +106,24 @@ def serve(
         deadline_seconds=deadline,
     )
     keys = collect_keys(api_keys or (), api_keys_file)
-    settings = Settings(limits=limits, api_keys=keys, aliases=aliases or ())
+    if (tls_cert is None) != (tls_key is None):
+        raise InputError("--tls-cert and --tls-key belong together; give both")
+    certificate = None if tls_cert is None or tls_key is None else Certificate(tls_cert, tls_key)
+    settings = Settings(
+        limits=limits,
+        api_keys=keys,
+        aliases=aliases or (),
+        allowed_origins=allow_origins or (),
+        write_line=print if log_requests else None,
+    )
     common = ModelOptions(device=device, dtype=dtype.value, max_length=max_length, token_budget=token_budget)
     with bind(host, port) as bound:
         opened = _open(embedder, reranker, index, common)
         self_test(opened)
         if not quiet:
-            _announce(opened, host, bound.getsockname()[1], is_open=not keys)
-        run(create_app(opened, settings), bound)
+            scheme = "http" if certificate is None else "https"
+            _announce(opened, scheme, host, bound.getsockname()[1], is_open=not keys)
+        run(create_app(opened, settings), bound, certificate)
 
 
 def _open(
@@ -137,7 +163,7 @@ def _path(name: str | None) -> str | None:
     return None if name == BUILTIN else name
 
 
-def _announce(opened: "OpenedModels", host: str, port: int, *, is_open: bool) -> None:
+def _announce(opened: "OpenedModels", scheme: str, host: str, port: int, *, is_open: bool) -> None:
     names = [
         name
         for name, model in (
@@ -147,6 +173,6 @@ def _announce(opened: "OpenedModels", host: str, port: int, *, is_open: bool) ->
         if model is not None
     ]
     shown = f"[{host}]" if ":" in host else host
-    options.say_on_stderr(f"self-test passed; serving {' and '.join(names)} on http://{shown}:{port}")
+    options.say_on_stderr(f"self-test passed; serving {' and '.join(names)} on {scheme}://{shown}:{port}")
     if is_open and host not in LOOPBACK:
         options.say_on_stderr("no API key is set: anyone who reaches this address may use the server")

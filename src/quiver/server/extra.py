@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from quiver.errors import InputError
 
-NEEDED = ("fastapi", "orjson", "uvicorn")
+NEEDED = ("fastapi", "orjson", "prometheus_client", "uvicorn")
 
 
 def check_installed() -> None:

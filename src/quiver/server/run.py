@@ -1,11 +1,14 @@
 """Run: uvicorn around the application."""
 
 import socket
+from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from quiver.errors import InputError
+from quiver.server.traces import are_wanted, traced
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -24,11 +27,29 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def run(app: FastAPI, bound: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM; requests under way are answered first."""
-    uvicorn.Server(configuration(app)).run([bound])
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Files of a certificate chain and its key, in PEM."""
+
+    chain: Path
+    key: Path
 
 
-def configuration(app: FastAPI) -> uvicorn.Config:
+def run(app: ASGIApp, bound: socket.socket, certificate: Certificate | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; requests under way are answered first.
+
+    Raises InputError if the certificate cannot be used.
+    """
+    chosen = configuration(traced(app) if are_wanted() else app, certificate)
+    try:
+        chosen.load()
+    except OSError as error:
+        assert certificate is not None
+        raise InputError(f"{certificate.chain} and {certificate.key} cannot be used: {error}") from None
+    uvicorn.Server(chosen).run([bound])
+
+
+def configuration(app: ASGIApp, certificate: Certificate | None = None) -> uvicorn.Config:
     """How uvicorn runs: no log of requests, no banner in headers."""
-    return uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none")
+    files = {} if certificate is None else {"ssl_certfile": certificate.chain, "ssl_keyfile": certificate.key}
+    return uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none", **files)

@@ -51,6 +51,21 @@ def test_a_file_that_is_given_may_have_any_name(tmp_path: Path) -> None:
     assert len(found(tmp_path / ".hidden", tmp_path / "notes.xyz")) == 2
 
 
+def test_what_editors_and_downloads_leave_is_passed_over_unless_given(tmp_path: Path) -> None:
+    left = [
+        "notes.txt~",
+        "#notes.txt#",
+        ".#notes.txt",
+        "~$report.docx",
+        "book.pdf.part",
+        "Book.pdf.CRDOWNLOAD",
+    ]
+    touch(tmp_path, "notes.txt", "chapter.part/1.txt", *left)
+    assert names(tmp_path) == ["chapter.part/1.txt", "notes.txt"]
+    assert skipped(tmp_path) == {}
+    assert found(tmp_path / "notes.txt~") == [str(tmp_path / "notes.txt~")]
+
+
 def test_what_no_reader_takes_is_skipped(tmp_path: Path) -> None:
     touch(tmp_path, "picture.PNG", "archive.tar.gz", "manual.pdf.gz", "page.html.gz")
     assert skipped(tmp_path) == {

@@ -1,6 +1,7 @@
 """Find: the files below some paths, in one order every time, each with the digest of its content.
 
-What ``.gitignore`` names and what begins with a dot is passed over in silence, unless it is given itself.
+What ``.gitignore`` names, what begins with a dot, and what editors and downloads leave while they work is
+passed over in silence, unless it is given itself.
 Everything else that stays out is Skipped with the reason. Symbolic links are followed only where they
 are given: one in a folder could lead out of it, or round in a circle.
 """
@@ -9,6 +10,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from quiver.errors import UnreadableFile
@@ -18,6 +20,9 @@ from quiver.search.passages import Skipped, SourceFile
 
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 """A pipe that takes a file's place between two looks must not block."""
+
+TEMPORARY = ("*~", "#*#", "~$*", "*.part", "*.crdownload")
+"""Files of editors and office programs beside those that they edit, and downloads that are not complete."""
 
 Found = SourceFile | Skipped
 
@@ -61,12 +66,18 @@ def _walk(root: str) -> Iterator[Found]:
         except OSError as error:
             yield Skipped(printable(path), reason_of(error))
             continue
-        visible = (entry for entry in entries if not entry.name.startswith("."))
-        waiting.extend(
-            (entry.path, inner)
-            for entry in visible
-            if not is_ignored(inner, entry.path, is_folder=entry.is_dir(follow_symlinks=False))
-        )
+        waiting.extend((entry.path, inner) for entry in entries if not _is_passed_over(entry, inner))
+
+
+def _is_passed_over(entry: os.DirEntry[str], rules: tuple[IgnoreRules, ...]) -> bool:
+    is_folder = entry.is_dir(follow_symlinks=False)
+    if entry.name.startswith(".") or (not is_folder and _is_temporary(entry.name)):
+        return True
+    return is_ignored(rules, entry.path, is_folder=is_folder)
+
+
+def _is_temporary(name: str) -> bool:
+    return any(fnmatchcase(name.lower(), pattern) for pattern in TEMPORARY)
 
 
 def _is_folder(path: str) -> bool:

@@ -1,0 +1,1 @@
+"""Adapters to other packages: one module each, which imports its package and needs its extra."""
