@@ -114,7 +114,7 @@ def serve(
         api_keys=keys,
         aliases=aliases or (),
         allowed_origins=allow_origins or (),
-        write_line=print if log_requests else None,
+        write_line=typer.echo if log_requests else None,
     )
     common = ModelOptions(device=device, dtype=dtype.value, max_length=max_length, token_budget=token_budget)
     with bind(host, port) as bound:
