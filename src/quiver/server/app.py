@@ -104,8 +104,9 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = f"{request.method} {request.url.path}: {error.detail}; see /openapi.json"
     kind = "not_found" if error.status_code == 404 else "invalid"
+    error_ = {"type": kind, "message": message, "param": None, "code": kind}
     return answer(
-        {"error": {"type": kind, "message": message}, "detail": message, "message": message},
+        {"error": error_, "detail": message, "message": message},
         error.headers,
         status=error.status_code,
     )

@@ -38,10 +38,14 @@ UNSUPPORTED = {
 }
 
 
+Scalar = str | bool | Annotated[int, Field(ge=-(2**63), lt=2**63)] | float | None
+
+
 class Document(Asked):
     """A document as an object; its ``text`` is ranked, and what else it holds comes back with it."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    __pydantic_extra__: dict[str, Scalar]
 
     text: str
 
