@@ -2,8 +2,9 @@ import orjson
 import pytest
 
 from quiver.errors import InputError, NumericalError, QuiverError, StoreError, TooLongError
+from quiver.server.batching.call import DeadlineError, DrainingError, QueueFullError
 from quiver.server.dialects import cohere, ollama, openai, own, reranking, tei, vllm
-from quiver.server.errors import DeadlineError, QueueFullError, Refusal, as_refusal
+from quiver.server.errors import Refusal, as_refusal
 from quiver.server.route import refuse
 from quiver.server.settings import Limits, Settings
 
@@ -16,10 +17,11 @@ DIALECTS = (openai, cohere, reranking, tei, vllm, ollama, own)
         (InputError("no such prompt"), 400),
         (TooLongError("too long"), 400),
         (Refusal("unknown_model", "not here"), 404),
-        (QueueFullError(retry_after=2.4), 429),
+        (QueueFullError("512 requests wait already; retry later", retry_after=2.4), 429),
         (NumericalError("not finite"), 500),
         (StoreError("damaged"), 500),
         (Refusal("draining", "stopping", retry_after=5), 503),
+        (DrainingError("stopping"), 503),
         (DeadlineError("too late"), 504),
     ],
 )
@@ -42,7 +44,12 @@ def test_teis_own_statuses() -> None:
 
 
 def test_retry_after_is_at_least_a_second() -> None:
-    assert refuse(own.ERRORS, as_refusal(QueueFullError(retry_after=0.1))).headers["retry-after"] == "1"
+    assert (
+        refuse(
+            own.ERRORS, as_refusal(QueueFullError("512 requests wait already; retry later", retry_after=0.1))
+        ).headers["retry-after"]
+        == "1"
+    )
 
 
 def test_limits_are_positive() -> None:

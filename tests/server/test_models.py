@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from quiver import Embedder, Reranker
-from quiver.server.batching.batcher import QueueLimits
+from quiver.server.batching.limits import QueueLimits
 from quiver.server.errors import Refusal
 from quiver.server.models import OpenedModels, ServedModels, serve_models, served_name
 

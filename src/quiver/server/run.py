@@ -51,5 +51,12 @@ def run(app: ASGIApp, bound: socket.socket, certificate: Certificate | None = No
 
 def configuration(app: ASGIApp, certificate: Certificate | None = None) -> uvicorn.Config:
     """How uvicorn runs: no log of requests, no banner in headers."""
-    files = {} if certificate is None else {"ssl_certfile": certificate.chain, "ssl_keyfile": certificate.key}
-    return uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none", **files)
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        ssl_certfile=None if certificate is None else certificate.chain,
+        ssl_keyfile=None if certificate is None else certificate.key,
+    )
