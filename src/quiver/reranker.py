@@ -146,7 +146,8 @@ class Reranker:
                 f"pair {int(broken[0])} gave a score that is not finite; run doctor on the model, or use a "
                 "wider dtype (float32)"
             )
-        return Scores(logits[:, 1] - logits[:, 0], usage, prepared.cuts)
+        no, yes = logits.reshape(-1, 2).T
+        return Scores(yes - no, usage, prepared.cuts)
 
     def rank(
         self,
