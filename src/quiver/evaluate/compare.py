@@ -22,8 +22,8 @@ class Compared:
     tasks_in_column: int
     measured: float
     published: float | None
-    """The table's number if every task of the column was measured; else the mean of the published scores of the
-    measured tasks, or None where those are unknown."""
+    """The table's number if every task of the column was measured; else the mean of the published scores of
+    the measured tasks, or None where those are unknown."""
     difference: float | None
     """Measured minus published."""
     uncertainty: Interval | None

@@ -1,7 +1,7 @@
 """The gate: a baseline of scores, and whether a precision, a merge or a new version falls short of it.
 
-A baseline names sets and variants (``""``, ``@128``, ``+ reranker``), not models: what is measured against it is
-usually another one.
+A baseline names sets and variants (``""``, ``@128``, ``+ reranker``), not models: what is measured against it
+is usually another one.
 """
 
 import json
@@ -105,7 +105,7 @@ def measured_tasks(scores: Iterable[TaskScore], variant: str = "") -> list[Measu
 
 
 def write_baseline(path: Path, scores: Sequence[Measured], *, allowed_loss: float = ALLOWED_LOSS) -> None:
-    """Keep scores as what later runs must reach; raises InputError if there are none or the file cannot be."""
+    """Keep scores as what later runs must reach; raises InputError if there are none."""
     if not scores:
         raise InputError(f"there are no scores to write to {path}")
     records = [asdict(score) | {"score": round(score.score, DIGITS)} for score in scores]
@@ -133,7 +133,7 @@ def read_baseline(path: Path) -> Baseline:
     if not all(isinstance(record, dict) and set(record) == names for record in records):
         raise InputError(f"{path}: a score lacks fields or has others; make it anew with --write-baseline")
     return Baseline(
-        allowed_loss=float(content["allowed_loss"]), scores=[Measured(**record) for record in records]
+        allowed_loss=float(content.get("allowed_loss", ALLOWED_LOSS)), scores=[Measured(**record) for record in records]
     )
 
 

@@ -75,7 +75,7 @@ def test_a_table_that_is_not_there() -> None:
 
 
 def test_the_same_benchmarks_agree_between_tables() -> None:
-    """The rerankers' table starts from the embedder's lists; its retrieval columns are the others' cut off."""
+    """The rerankers' table starts from the embedder's lists; its columns round the others' downwards."""
     row = published_table("reranking").row("Qwen3-Embedding-0.6B")
     assert row is not None
     for score, table, column in ((row.scores[0], "english", "Retri."), (row.scores[1], "chinese", "Retr.")):

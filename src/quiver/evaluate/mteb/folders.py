@@ -86,7 +86,7 @@ def _metadata(task: Task, kind: str) -> Any:  # noqa: ANN401  (mteb's TaskMetada
 
 
 def _languages(task: Task) -> Any:  # noqa: ANN401
-    """Bitext has a part for each direction. mteb wants scripts too, which folders do not know: all say English."""
+    """Bitext has a part for each direction; mteb wants scripts, which folders lack: all say English."""
     if isinstance(task, BitextTask):
         return {f"{first}-{second}": ["eng-Latn"] for first, second in _directions(task)}
     return ["eng-Latn"]

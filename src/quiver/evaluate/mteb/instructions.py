@@ -26,8 +26,8 @@ FALLBACK = "Retrieval relevant passage for the given query."
 def qwen3_instruction(metadata: Any, side: Side) -> str | None:  # noqa: ANN401  (mteb's class)
     """The instruction of a benchmark's task as Qwen3 Embedding was evaluated.
 
-    Documents stand bare in retrieval, but not where the table names an instruction for them (duplicate questions)
-    nor in reranking. Tasks that the table does not name have mteb's own.
+    Documents stand bare in retrieval, but not where the table names an instruction for them (duplicate
+    questions) nor in reranking. Tasks that the table does not name have mteb's own.
     """
     own = _table().get(metadata.name)
     retrieval = "Retrieval" in metadata.type
@@ -41,7 +41,7 @@ def qwen3_instruction(metadata: Any, side: Side) -> str | None:  # noqa: ANN401 
 
 
 def folder_instruction(metadata: Any, side: Side) -> str | None:  # noqa: ANN401  (mteb's class)
-    """The instruction of an evaluation folder, as in ``quiver.evaluate``: documents of rankings stand bare."""
+    """The instruction of an evaluation folder as in ``quiver.evaluate``: documents stand bare."""
     return None if side == "document" else _of_task(metadata, side)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from quiver.embedder import normalize
 from quiver.errors import InputError, QuiverError
 from quiver.evaluate.extra import need
-from quiver.evaluate.mteb.instructions import InstructionOf, Side
 from quiver.evaluate.meta import data_digest
+from quiver.evaluate.mteb.instructions import InstructionOf, Side
 from quiver.evaluate.systems import Encoder, PairScorer, identity_of
 from quiver.results import Floats, Scores
 
@@ -23,10 +23,10 @@ LOCAL = "local"
 
 
 class MtebEncoder:
-    """An encoder behind mteb's ``EncoderProtocol``; the instruction of each task comes from ``instruction_of``.
+    """An encoder behind mteb's ``EncoderProtocol``; ``instruction_of`` says what stands before texts.
 
-    ``own_instructions``: queries that carry an instruction stand behind that one; else it is a part of the query's
-    text, as mteb gives it.
+    ``own_instructions``: queries that carry an instruction stand behind that one; else it is a part of the
+    query's text, as mteb gives it.
     """
 
     def __init__(
@@ -72,19 +72,12 @@ class MtebEncoder:
 
 
 class MtebCrossEncoder:
-    """A reranker behind mteb's ``CrossEncoderProtocol``; queries' own instructions go before the task's.
+    """A reranker behind mteb's ``CrossEncoderProtocol``; queries' own instructions go before the task's."""
 
-    ``candidates`` says whose lists it reorders, which is a part of its identity.
-    """
-
-    def __init__(
-        self, scorer: PairScorer, name: str, instruction_of: InstructionOf, *, candidates: str = ""
-    ) -> None:
+    def __init__(self, scorer: PairScorer, name: str, instruction_of: InstructionOf) -> None:
         self._scorer = scorer
         self._instruction_of = instruction_of
-        self.mteb_model_meta = model_meta(
-            name, scorer, "cross-encoder", experiment={"candidates": candidates} if candidates else None
-        )
+        self.mteb_model_meta = model_meta(name, scorer, "cross-encoder")
 
     def predict(
         self,
@@ -109,14 +102,7 @@ class MtebCrossEncoder:
         return np.asarray(found.log_odds if isinstance(found, Scores) else found)
 
 
-def model_meta(
-    name: str,
-    model: object,
-    kind: str,
-    *,
-    embed_dim: int | None = None,
-    experiment: dict[str, Any] | None = None,
-) -> Any:  # noqa: ANN401  (mteb's ModelMeta)
+def model_meta(name: str, model: object, kind: str, *, embed_dim: int | None = None) -> Any:  # noqa: ANN401
     """What mteb files results under: name, and a revision that changes with weights and limits."""
     revision = hashlib.sha256(identity_of(model).encode()).hexdigest()[:16]
     classes = need("mteb.models.model_meta")
@@ -128,9 +114,16 @@ def model_meta(
             "similarity_fn_name": classes.ScoringFunction.COSINE if kind == "dense" else None,
             "use_instructions": True,
             "embed_dim": embed_dim,
-            "experiment_kwargs": experiment,
         }
     )
+
+
+def reordering(model: Any, candidates: str) -> Any:  # noqa: ANN401  (mteb's model)
+    """The same reranker, its results filed apart by whose candidates it reorders."""
+    model.mteb_model_meta = model.mteb_model_meta.model_copy(
+        update={"experiment_kwargs": {"candidates": candidates}}
+    )
+    return model
 
 
 def mteb_name(name: str) -> str:

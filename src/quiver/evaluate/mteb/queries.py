@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 CUTOFFS = {"ndcg_at_": "ndcg_cut_", "map_at_": "map_cut_", "recall_at_": "recall_", "precision_at_": "P_"}
-"""What mteb's main scores are called in trec_eval's results; reciprocal ranks and p-MRR are not among them."""
+"""What mteb's main scores are called by trec_eval; reciprocal ranks and p-MRR are not among them."""
 
 ROUNDING = 1e-4
 """mteb rounds means to five digits."""
@@ -14,7 +14,7 @@ ROUNDING = 1e-4
 class QueryScores:
     """Listens to a ranking task while it is evaluated.
 
-    mteb hands every query's scores to ``task_specific_scores``, the method that tasks override to add measures.
+    mteb hands every query's scores to ``task_specific_scores``, which tasks override to add measures.
     """
 
     def __init__(self, task: Any) -> None:  # noqa: ANN401  (mteb's AbsTask)

@@ -1,7 +1,7 @@
 """The run: tasks one after the other through mteb's evaluator, each result on disk before the next begins.
 
-Under the folder of results lie ``results`` (mteb's own files, which its leaderboard reads), ``rankings`` (what each
-model found, for a second stage) and ``queries`` (single queries' scores).
+Under the folder of results lie ``results`` (mteb's own files, as its leaderboard reads them), ``rankings``
+(what each model found, for a second stage) and ``queries`` (single queries' scores).
 """
 
 import json
@@ -40,9 +40,14 @@ class Candidates:
     folder: Path
     top: int = 100
 
+    @property
+    def origin(self) -> str:
+        """Whose they are and how many count: model, revision, top."""
+        return f"{self.folder.parent.name} {self.folder.name} top {self.top}"
+
     def file(self, task: Any) -> Path:  # noqa: ANN401  (mteb's AbsTask)
         """Where a task's ranking lies."""
-        return self.folder / task.prediction_file_name
+        return self.folder / str(task.prediction_file_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +117,9 @@ def explain(error: Exception, task: Any) -> str:  # noqa: ANN401  (mteb's AbsTas
     kinds = {kind.__name__ for link in chain for kind in type(link).__mro__}
     if kinds.intersection(UNREACHABLE):
         return (
-            f"its data set {task.metadata.dataset['path']} cannot be downloaded: the hub is not reachable and the "
-            "data are not in the cache; run again with a network, what is done stays"
+            f"its data set {task.metadata.dataset['path']} cannot be downloaded: the hub is not reachable "
+            "and the data are not in the cache; run again with a network, or set HF_HUB_OFFLINE=1 to take "
+            "what is in the cache without waiting"
         )
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
@@ -134,14 +140,14 @@ class _Trial:
         meta = self.model.mteb_model_meta
         cache = need("mteb").ResultCache(self.folder)
         known = cache.load_task_result(self.task.metadata.name, meta)
-        whole = (
-            known is not None
-            and known.is_mergeable(self.task)
-            and not known.get_missing_evaluations(self.task)
-        )
-        if not whole or not self._has_ranking():
-            known, queries = self._run(cache, anew=whole), self._queries
+        current = known is not None and known.is_mergeable(self.task)
+        missing = current and known.get_missing_evaluations(self.task)
+        if not current or missing or not self._has_ranking():
+            # mteb by itself goes on from what other data gave, and does not know of rankings.
+            queries = self._run(cache, anew=not missing)
             _write(self._queries_file(), queries)
+            # Files round: what was just computed and what a later run reads must be the same.
+            known = cache.load_task_result(self.task.metadata.name, meta)
         score = float(known.get_score(splits=list(self.task.eval_splits)))
         return TaskScore(
             task=self.task.metadata.name,
@@ -150,9 +156,8 @@ class _Trial:
             by_query=_read(self._queries_file()),
         )
 
-    _queries: Mapping[str, Mapping[str, float]] = field(default_factory=dict, init=False)
-
-    def _run(self, cache: Any, *, anew: bool) -> Any:  # noqa: ANN401  (mteb's classes)
+    def _run(self, cache: Any, *, anew: bool) -> Mapping[str, Mapping[str, float]]:  # noqa: ANN401
+        """Let mteb evaluate and file the result; returns the queries' scores."""
         own_data = self.task.data_loaded
         self._reorder_candidates()
         with QueryScores(self.task) as queries:
@@ -168,9 +173,7 @@ class _Trial:
             )
         if not own_data:
             self.task.unload_data()
-        [result] = found.task_results
-        self._queries = queries.of_main_score(result)
-        return result
+        return queries.of_main_score(found.task_results[0])
 
     def _reorder_candidates(self) -> None:
         """Give a task that brings no documents to rank those of the stored ranking."""

@@ -1,7 +1,7 @@
 """What was published: the tables of Qwen3 Embedding's README, and scores by task from mteb's results.
 
-The tables (Apache-2.0, https://github.com/QwenLM/Qwen3-Embedding, README of November 2025) hold every row and
-column to the last digit. The scores by task (``tasks/``, CC0, https://github.com/embeddings-benchmark/results) are
+The tables (Apache-2.0, https://github.com/QwenLM/Qwen3-Embedding) hold every row and column to the last
+digit. The scores by task (``tasks/``, CC0, https://github.com/embeddings-benchmark/results, August 2026) are
 those of the models in the tables; ``benchmarks/published_tasks.py`` wrote them.
 """
 

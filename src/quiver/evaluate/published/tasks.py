@@ -1,4 +1,4 @@
-"""Published scores by task: what the tables' means were made of, so that a part of a benchmark can be compared."""
+"""Published scores by task: what the tables are the means of, so that parts of benchmarks can be compared."""
 
 import csv
 from collections.abc import Mapping
