@@ -20,10 +20,12 @@ def published_again(*types: str, benchmark: str = ENGLISH) -> list[TaskScore]:
     ]
 
 
-def compared(measured: list[TaskScore], table: str = "english", model: str = MODEL) -> dict[str, Compared]:
+def compared(
+    measured: list[TaskScore], benchmark: str = ENGLISH, table: str = "english", model: str = MODEL
+) -> dict[str, Compared]:
     row = published_table(table).row(model)
     assert row is not None
-    return {each.column.name: each for each in compare(measured, published_table(table), row)}
+    return {each.column.name: each for each in compare(measured, benchmark, published_table(table), row)}
 
 
 def test_a_whole_benchmark() -> None:
@@ -56,19 +58,19 @@ def test_some_tasks_are_compared_on_those_only() -> None:
 
 def test_a_row_without_scores_by_task_has_only_whole_columns() -> None:
     code = published_again(benchmark="MTEB(Code, v1)")
-    whole = compared(code, "reranking", "Qwen3-Reranker-4B")["MTEB-Code"]
-    part = compared(code[:3], "reranking", "Qwen3-Reranker-4B")["MTEB-Code"]
+    whole = compared(code, "MTEB(Code, v1)", "reranking", "Qwen3-Reranker-4B")["MTEB-Code"]
+    part = compared(code[:3], "MTEB(Code, v1)", "reranking", "Qwen3-Reranker-4B")["MTEB-Code"]
     assert (whole.published, whole.tasks) == (81.20, 12)
     assert (part.published, part.difference, part.tasks) == (None, None, 3)
 
 
 def test_data_sets_with_a_column_of_their_own() -> None:
-    measured = [
-        TaskScore(task="MultiLongDocRetrieval", type="Retrieval", score=0.5026),
-        TaskScore(task="Robust04InstructionRetrieval", type="InstructionReranking", score=0.1),
-    ]
-    found = compared(measured, "reranking", "Qwen3-Embedding-0.6B")
+    long = [TaskScore(task="MultiLongDocRetrieval", type="Retrieval", score=0.5026)]
+    instructed = [TaskScore(task="Robust04InstructionRetrieval", type="InstructionReranking", score=0.1)]
+    found = compared(long, "MLDR", "reranking", "Qwen3-Embedding-0.6B")
     assert found["MLDR"].difference == pytest.approx(0)
+    found = compared(instructed, "FollowIR", "reranking", "Qwen3-Embedding-0.6B")
+    assert list(found) == ["FollowIR"]
     assert (found["FollowIR"].tasks, found["FollowIR"].tasks_in_column) == (1, 3)
     assert found["FollowIR"].published is not None
 
@@ -76,7 +78,7 @@ def test_data_sets_with_a_column_of_their_own() -> None:
 def test_the_difference_is_as_sure_as_the_queries_allow() -> None:
     by_query = {"test/default": {str(query): float(query % 2) for query in range(100)}}
     measured = [TaskScore(task="MultiLongDocRetrieval", type="Retrieval", score=0.5, by_query=by_query)]
-    found = compared(measured, "reranking", "Qwen3-Embedding-0.6B")["MLDR"]
+    found = compared(measured, "MLDR", "reranking", "Qwen3-Embedding-0.6B")["MLDR"]
     assert found.uncertainty is not None
     assert found.difference == pytest.approx(-0.26)
     assert (found.uncertainty.low, found.uncertainty.high) == pytest.approx((-10.1, 9.5), abs=2)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 Scores = Mapping[str, "Sequence[TaskScore]"]
 """By system what it scored."""
 
-DEFAULT_ROWS = ("Qwen3-Reranker-0.6B", "Qwen3-Embedding-0.6B")
-"""What a model without a row of its own is compared with: the first that a table has."""
+DEFAULT_EMBEDDER, DEFAULT_RERANKER = "Qwen3-Embedding-0.6B", "Qwen3-Reranker-0.6B"
+"""What a model without a row of its own is compared with."""
 
 
 def write_scores(scores: Scores) -> None:
@@ -34,14 +34,14 @@ def write_scores(scores: Scores) -> None:
         write_table(target, columns, _rows(scores))
 
 
-def write_compared(scores: Scores, wanted: Sequence[str]) -> None:
+def write_compared(scores: Scores, benchmark: str, wanted: Sequence[str]) -> None:
     """Each published row that the systems are to be compared with; says which tasks were not measured."""
     from quiver.evaluate.compare import compare
 
     with open_target(None) as target:
         for system, own in scores.items():
-            for table, row in _published(system, wanted):
-                found = compare(own, table, row)
+            for table, row in _published(system, benchmark, wanted):
+                found = compare(own, benchmark, table, row)
                 if found:
                     target.write(f"\n{one_line(system)} beside {row.model} in {table.title}\n\n".encode())
                     _write_columns(target, found)
@@ -67,19 +67,27 @@ def _rows(scores: Scores) -> Iterator[Sequence[str]]:
         yield label, f"{len(members)} {'task' if len(members) == 1 else 'tasks'}", *map(_percent, means)
 
 
-def _published(system: str, wanted: Sequence[str]) -> "Iterator[tuple[Table, TableRow]]":
-    """Rows to compare a system with: those asked for, else its own, else a default of each table."""
+def _published(system: str, benchmark: str, wanted: Sequence[str]) -> "Iterator[tuple[Table, TableRow]]":
+    """Rows of the benchmark's table: those asked for, else the system's own, else a default.
+
+    A reranker's is the rerankers' table; an embedder's too, where the benchmark has none of its own.
+    """
     from quiver.evaluate.published import published_tables
 
     own = system.rpartition(" + ")[2]
     reranked = own != system or "rerank" in own.lower()
-    for table in published_tables():
-        if reranked != (table.name == "reranking"):
-            continue
-        default = next(name for name in DEFAULT_ROWS if table.row(name) is not None)
-        names = wanted or ([own] if table.row(own) is not None else [default])
-        rows = [row for name in names if (row := table.row(name)) is not None]
-        yield from ((table, row) for row in rows)
+    tables = {
+        table.name: table
+        for table in published_tables()
+        if any(column.benchmark == benchmark for column in table.columns)
+    }
+    if reranked or len(tables) == 1:
+        table = tables["reranking"]
+    else:
+        table = next(table for name, table in tables.items() if name != "reranking")
+    default = DEFAULT_RERANKER if reranked else DEFAULT_EMBEDDER
+    names = wanted or ([own] if table.row(own) is not None else [default])
+    yield from ((table, row) for name in names if (row := table.row(name)) is not None)
 
 
 def _write_columns(target: Target, found: "Sequence[Compared]") -> None:

@@ -206,4 +206,4 @@ class MtebRun:
         if any(scores.values()):
             write_scores(scores)
         if self.benchmark is not None:
-            write_compared(scores, self.given.published)
+            write_compared(scores, self.benchmark, self.given.published)

@@ -35,13 +35,13 @@ class Compared:
         return self.tasks == self.tasks_in_column
 
 
-def compare(measured: Sequence[TaskScore], table: Table, row: TableRow) -> list[Compared]:
-    """The columns of a published row of which at least one task was measured."""
+def compare(measured: Sequence[TaskScore], benchmark: str, table: Table, row: TableRow) -> list[Compared]:
+    """The benchmark's columns of a published row of which at least one task was measured."""
     found = []
     for column, number in table.by_column(row).items():
         members = _members(column)
         own = [score for score in measured if score.task in members]
-        if not own:
+        if column.benchmark != benchmark or not own:
             continue
         if len(own) == len(members):
             found.append(_compared(column, own, len(members), float(number)))

@@ -133,7 +133,8 @@ def read_baseline(path: Path) -> Baseline:
     if not all(isinstance(record, dict) and set(record) == names for record in records):
         raise InputError(f"{path}: a score lacks fields or has others; make it anew with --write-baseline")
     return Baseline(
-        allowed_loss=float(content.get("allowed_loss", ALLOWED_LOSS)), scores=[Measured(**record) for record in records]
+        allowed_loss=float(content.get("allowed_loss", ALLOWED_LOSS)),
+        scores=[Measured(**record) for record in records],
     )
 
 

@@ -74,5 +74,5 @@ def judge() -> Overlap:
 
 
 @pytest.fixture
-def reranker(judge: Overlap) -> MtebCrossEncoder:
+def mteb_reranker(judge: Overlap) -> MtebCrossEncoder:
     return MtebCrossEncoder(judge, "some/reranker", folder_instruction)

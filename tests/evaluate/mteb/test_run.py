@@ -54,7 +54,7 @@ def test_every_type_has_our_numbers(
 
 
 def test_two_stages_have_our_numbers(
-    folders: dict[str, Path], model: MtebEncoder, reranker: MtebCrossEncoder, tmp_path: Path
+    folders: dict[str, Path], model: MtebEncoder, mteb_reranker: MtebCrossEncoder, tmp_path: Path
 ) -> None:
     """The best ten in the reranker's order; ours keeps those below, which nDCG@10 does not see."""
     stage = RerankStage(name="judge", model=Overlap(), top=10)
@@ -63,36 +63,40 @@ def test_two_stages_have_our_numbers(
     tasks, results = [folder_task(folder) for folder in chosen], tmp_path / "results"
     run(tasks, model, results)
     candidates = Candidates(rankings_folder(model, results), top=10)
-    [score] = run(tasks, reordering(reranker, candidates.origin), results, candidates=candidates).scores
+    [score] = run(tasks, reordering(mteb_reranker, candidates.origin), results, candidates=candidates).scores
     assert mean_of_queries(score) == pytest.approx(ours.score, abs=EXACT)
     assert score.score == pytest.approx(ours.score, abs=ROUNDED)
 
 
 def test_a_reranker_is_asked_once_a_candidate(
-    folders: dict[str, Path], model: MtebEncoder, reranker: MtebCrossEncoder, judge: Overlap, tmp_path: Path
+    folders: dict[str, Path],
+    model: MtebEncoder,
+    mteb_reranker: MtebCrossEncoder,
+    judge: Overlap,
+    tmp_path: Path,
 ) -> None:
     tasks, results = [folder_task(folders["retrieval"])], tmp_path / "results"
     run(tasks, model, results)
-    run(tasks, reranker, results, candidates=Candidates(rankings_folder(model, results), top=7))
+    run(tasks, mteb_reranker, results, candidates=Candidates(rankings_folder(model, results), top=7))
     assert len(judge.pairs) == 30 * 7
     assert judge.instructions == ["Do retrieval well"]
 
 
 def test_tasks_with_candidates_of_their_own_need_no_first_stage(
-    folders: dict[str, Path], reranker: MtebCrossEncoder, tmp_path: Path
+    folders: dict[str, Path], mteb_reranker: MtebCrossEncoder, tmp_path: Path
 ) -> None:
     tasks = [folder_task(folders["reranking"])]
-    [score] = run(tasks, reranker, tmp_path / "results", candidates=Candidates(tmp_path, top=100)).scores
+    [score] = run(tasks, mteb_reranker, tmp_path / "results", candidates=Candidates(tmp_path, top=100)).scores
     stage = RerankStage(name="judge", model=Overlap())
     [_, ours] = evaluate([folders["reranking"]], {"fixed": FixedEncoder()}, reranker=stage)
     assert mean_of_queries(score) == pytest.approx(ours.score, abs=EXACT)
 
 
 def test_a_first_stage_that_never_ran(
-    folders: dict[str, Path], reranker: MtebCrossEncoder, tmp_path: Path
+    folders: dict[str, Path], mteb_reranker: MtebCrossEncoder, tmp_path: Path
 ) -> None:
     tasks = [folder_task(folders["retrieval"])]
-    outcome = run(tasks, reranker, tmp_path / "results", candidates=Candidates(tmp_path / "none"))
+    outcome = run(tasks, mteb_reranker, tmp_path / "results", candidates=Candidates(tmp_path / "none"))
     assert outcome.scores == []
     assert "run the embedder on this task first" in outcome.failures[0].reason
 
