@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from quiver.errors import InputError
-from quiver.evaluate import Bm25, RerankStage, evaluate
+from quiver.evaluate import Bm25, RerankStage, System, evaluate
 from quiver.evaluate.gate import Baseline, Measured, judge, measured, read_baseline, write_baseline
 from tests.evaluate import sets
 from tests.evaluate.sets import FixedEncoder
@@ -18,7 +18,7 @@ from tests.evaluate.test_run import Judge
 def scores(tmp_path: Path) -> list[Measured]:
     folders = [sets.retrieval(tmp_path / "a"), sets.sts(tmp_path / "b")]
     stage = RerankStage(name="judge", model=Judge())
-    systems = {"mini": FixedEncoder(), "BM25": Bm25()}
+    systems: dict[str, System] = {"mini": FixedEncoder(), "BM25": Bm25()}
     return measured(evaluate(folders, systems, dimensions=[8], reranker=stage), "mini")
 
 
@@ -57,7 +57,7 @@ def test_how_sure_a_change_is(scores: list[Measured]) -> None:
     """Every query loses the same: drawing others changes nothing. Only one loses: it may be drawn or not."""
     ranking = scores[0]
     alike = replace(ranking, by_query={query: score - 0.1 for query, score in ranking.by_query.items()})
-    single = replace(ranking, by_query=ranking.by_query | {"q0": ranking.by_query["q0"] - 3.0})
+    single = replace(ranking, by_query={**ranking.by_query, "q0": ranking.by_query["q0"] - 3.0})
     [even], [uneven] = (judge(Baseline(allowed_loss=1, scores=[ranking]), [new]) for new in (alike, single))
     assert even.change is not None
     assert uneven.change is not None

@@ -42,7 +42,7 @@ def test_means_by_type_are_those_of_the_columns(name: str) -> None:
     for row in table.rows:
         by_measure = {column.measure: score for column, score in table.by_column(row).items()}
         types = [score for measure, score in by_measure.items() if not measure.startswith("mean")]
-        off = abs(sum(types) / len(types) - by_measure[MEAN_BY_TYPE])
+        off = abs(sum(types, Decimal()) / len(types) - by_measure[MEAN_BY_TYPE])
         # Each column is rounded by 0.005 at most, and so is their mean.
         assert (off > Decimal("0.01")) == ((name, row.model) in MISPRINTED)
 
