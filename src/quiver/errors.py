@@ -12,6 +12,8 @@
     │   └── IndexBusy         an index that another process is writing
     ├── UnreadableFile        a file that search cannot read; a run reports it and goes on
     ├── EndpointError         a chat endpoint that refuses, fails or cannot be reached
+    ├── ShortOfBaseline       scores below those that a quality gate demands
+    ├── TasksFailed           some tasks of an evaluation; the others have their scores
     └── DeviceError           a device or precision this machine or this engine does not have
 
 Every message names the thing, the reason and the next step.
@@ -64,6 +66,14 @@ class UnreadableFile(QuiverError):
 
 class EndpointError(QuiverError):
     """A chat endpoint refuses our requests, fails, or cannot be reached."""
+
+
+class ShortOfBaseline(QuiverError):
+    """Scores fell further below a baseline than it allows."""
+
+
+class TasksFailed(QuiverError):
+    """Some tasks of an evaluation failed; the scores of the others are kept."""
 
 
 class DeviceError(QuiverError):

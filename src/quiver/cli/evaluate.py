@@ -1,4 +1,4 @@
-"""``quiver evaluate``: how well models do on folders of evaluation data."""
+"""``quiver evaluate``: how well models do on folders of evaluation data, and on mteb's benchmarks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quiver.cli import options
+from quiver.cli.evaluate_mteb import BUILTIN, MtebOptions, MtebRun, mteb_options
+from quiver.cli.gate import GateOptions, gate_options
+from quiver.cli.grouped import with_options
 from quiver.cli.loading import ModelOptions, embedder_name, load_embedder, load_reranker, reranker_name
 
 if TYPE_CHECKING:
@@ -18,17 +21,24 @@ Examples:
   quiver evaluate sets/* --compare bm25 --dim 128 --dim 64 --json results.json
   quiver evaluate sets/xquad-en --model Qwen/Qwen3-Embedding-0.6B --reranker Qwen/Qwen3-Reranker-0.6B
   quiver evaluate sets/* --compare sentence-transformers:intfloat/multilingual-e5-small
+  quiver evaluate "MTEB(eng, v2)" --task SciFact --model Qwen/Qwen3-Embedding-0.6B
+  quiver evaluate sets/* --model my-merge --gate baseline.json
 """
 
-BUILTIN = "builtin"
-"""What names the shipped reranker, since without --reranker there is none."""
 BM25 = "bm25"
 SENTENCE_TRANSFORMERS = "sentence-transformers:"
 
 
+@with_options("gate", gate_options)
+@with_options("mteb", mteb_options)
 def evaluate(
-    folders: Annotated[
-        list[Path], typer.Argument(help="Evaluation folders, each with a meta.json.", show_default=False)
+    sets: Annotated[
+        list[str],
+        typer.Argument(
+            help="Evaluation folders, each with a meta.json; or one benchmark: MTEB(Multilingual, v2), "
+            "MTEB(eng, v2), MTEB(cmn, v1), MTEB(Code, v1), MLDR or FollowIR.",
+            show_default=False,
+        ),
     ],
     model: options.Model = None,
     revision: options.Revision = None,
@@ -58,12 +68,16 @@ def evaluate(
     dtype: options.DtypeOption = options.Dtype.AUTO,
     token_budget: options.TokenBudget = None,
     quiet: options.Quiet = False,
+    *,
+    mteb: MtebOptions,
+    gate: GateOptions,
 ) -> None:
     """Score a model on sets of retrieval, reranking, similarity, classification, clustering and bitext.
 
     The numbers are mteb's on the same data. Texts longer than the limit are cut, and counted.
     """
     from quiver.evaluate import evaluate as run
+    from quiver.evaluate.gate import measured
 
     common = ModelOptions(
         model=model,
@@ -74,11 +88,30 @@ def evaluate(
         truncate=True,
         token_budget=token_budget,
     )
-    systems: dict[str, System] = {embedder_name(common): load_embedder(common, dimension=None)}
+    benchmark = _benchmark(sets)
+    if benchmark is not None or mteb.results is not None:
+        if compare or results_file or len(dimensions or ()) > 1:
+            raise typer.BadParameter("mteb's evaluator takes no --compare, no --json and one --dim at most")
+        _through_mteb(
+            MtebRun(
+                given=mteb,
+                common=common,
+                benchmark=benchmark,
+                folders=[] if benchmark else list(map(Path, sets)),
+                dimension=dimensions[0] if dimensions else None,
+                reranker=reranker,
+                rerank_top=rerank_top,
+                quiet=quiet,
+            ),
+            gate,
+        )
+        return
+    name = embedder_name(common)
+    systems: dict[str, System] = {name: load_embedder(common, dimension=None)}
     systems |= dict(_compared(name, device) for name in compare or ())
     say = options.say_nothing if quiet else options.say_on_stderr
     results = run(
-        folders,
+        list(map(Path, sets)),
         systems,
         dimensions=dimensions or (),
         reranker=None if reranker is None else _stage(reranker, common, rerank_top),
@@ -87,6 +120,27 @@ def evaluate(
         on_result=lambda result: say(_line(result)),
     )
     _write_table(results)
+    gate.apply(measured(results, name))
+
+
+def _benchmark(sets: Sequence[str]) -> str | None:
+    """The one benchmark that is named; None if all are folders."""
+    from quiver.evaluate.mteb import benchmark_name
+
+    names = [name for text in sets if (name := benchmark_name(text)) is not None]
+    if names and len(sets) > 1:
+        raise typer.BadParameter(f"{names[0]} runs alone: name one benchmark, or folders")
+    return names[0] if names else None
+
+
+def _through_mteb(run: MtebRun, gate: GateOptions) -> None:
+    from quiver.evaluate.gate import RERANKED, measured_tasks
+
+    scores = run.run()
+    found = measured_tasks(scores.get(run.name, ()))
+    if run.reranker is not None:
+        found += measured_tasks(scores.get(run.reranked_name, ()), RERANKED)
+    gate.apply(found)
 
 
 def _compared(name: str, device: str | None) -> "tuple[str, System]":

@@ -1,4 +1,4 @@
-"""The packages of the extra ``evaluate``, asked for once with the command that installs them."""
+"""The packages of the extras ``evaluate`` and ``eval``, asked for with the command that installs them."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -7,6 +7,9 @@ from types import ModuleType
 from quiver.errors import InputError
 
 SCORING = ("pytrec_eval", "scipy", "sklearn")
+
+WITH_MTEB = ("datasets", "mteb", "sentence_transformers")
+"""Those of ``eval``, which are far larger than the rest."""
 
 
 def check_installed() -> None:
@@ -25,4 +28,5 @@ def need(module: str) -> ModuleType:
 
 
 def _missing(module: str) -> InputError:
-    return InputError(f"evaluation needs {module}: pip install 'quiver-embed[evaluate]'")
+    extra = "eval" if module.partition(".")[0] in WITH_MTEB else "evaluate"
+    return InputError(f"evaluation needs {module}: pip install 'quiver-embed[{extra}]'")

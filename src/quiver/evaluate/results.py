@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from quiver.errors import InputError
 from quiver.whole_file import write_whole
 
-FORMAT = "quiver evaluate 1"
+FORMAT = "quiver evaluate 2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,10 @@ class Result:
     """Texts that were longer than the embedder takes."""
     seconds: float
     """For embedding, scoring and reranking; variants of one system share the embedding."""
+    data: str = ""
+    """Digest of the folder's files."""
+    by_query: Mapping[str, float] = field(default_factory=dict)
+    """The metric of each query of a ranking, whose mean is the score; empty for other types."""
 
 
 class ResultsFile:
@@ -71,7 +75,7 @@ def _read(path: Path | None) -> Iterator[Result]:
         raise InputError(f"{path} is no file of results: {error}; name another, or remove it") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path} is no file of results of quiver evaluate; name another, or remove it")
-    names = {field.name for field in fields(Result)}
+    names = {each.name for each in fields(Result)}
     for record in content.get("results", ()):
         if not isinstance(record, dict) or set(record) != names:
             raise InputError(f"{path}: a result lacks fields or has others; remove the file to begin anew")

@@ -72,6 +72,10 @@ class _Trial:
     stage: RerankStage | None
     show_progress_bar: bool | None
     _cut: int = field(default=0, init=False)
+    _data: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._data = data_digest(self.task.meta.folder)
 
     def results(self, stored: ResultsFile) -> Iterator[Result]:
         """The results, from the file where all of them stand there."""
@@ -81,8 +85,8 @@ class _Trial:
             yield from (result for result in known if result is not None)
             return
         begun = time.monotonic()
-        for label, scores in self._scores():
-            result = self._result(label, scores, identities[label], time.monotonic() - begun)
+        for label, scores, by_query in self._scores():
+            result = self._result(label, scores, by_query, identities[label], time.monotonic() - begun)
             stored.add(result)
             yield result
 
@@ -90,7 +94,7 @@ class _Trial:
         """By label of each variant that there will be, what its score depends on."""
         if isinstance(self.system, Lexical) and not isinstance(self.task, RankingTask):
             return {}
-        own = f"data {data_digest(self.task.meta.folder)}; {self.name} {identity_of(self.system)}".strip()
+        own = f"data {self._data}; {self.name} {identity_of(self.system)}".strip()
         labels = {self.name: own}
         if isinstance(self.system, Encoder):
             labels |= {f"{self.name}@{dimension}": own for dimension in self.dimensions}
@@ -99,19 +103,20 @@ class _Trial:
             labels[f"{self.name} + {self.stage.name}"] = f"{own}; {stage}"
         return labels
 
-    def _scores(self) -> Iterator[tuple[str, dict[str, float]]]:
-        """Label and scores of each variant."""
+    def _scores(self) -> Iterator[tuple[str, dict[str, float], dict[str, float]]]:
+        """Label, scores and the single queries' of each variant."""
         if not isinstance(self.task, RankingTask):
             for label, vectors in self._vectors():
-                yield label, self.task.score(vectors)
+                yield label, self.task.score(vectors), {}
             return
         first: Run = {}
         for label, run in self._rankings(self.task):
             first = first or run
-            yield label, self.task.measure(run)
+            yield label, self.task.measure(run), self.task.measure_queries(run)
         if self.stage is not None:
             reranked = self.task.reranked(first, self.stage, show_progress_bar=self.show_progress_bar)
-            yield f"{self.name} + {self.stage.name}", self.task.measure(reranked)
+            label = f"{self.name} + {self.stage.name}"
+            yield label, self.task.measure(reranked), self.task.measure_queries(reranked)
 
     def _rankings(self, task: RankingTask) -> Iterator[tuple[str, Run]]:
         """Label and ranking of each variant, the full one first."""
@@ -132,7 +137,14 @@ class _Trial:
         for dimension in self.dimensions:
             yield f"{self.name}@{dimension}", cut_to(full, dimension)
 
-    def _result(self, label: str, scores: dict[str, float], identity: str, seconds: float) -> Result:
+    def _result(
+        self,
+        label: str,
+        scores: dict[str, float],
+        by_query: dict[str, float],
+        identity: str,
+        seconds: float,
+    ) -> Result:
         meta = self.task.meta
         score = scores.get(meta.metric, math.nan)
         if not math.isfinite(score):
@@ -150,6 +162,8 @@ class _Trial:
             identity=identity,
             texts_cut=self._cut,
             seconds=round(seconds, 3),
+            data=self._data,
+            by_query=by_query,
         )
 
 
