@@ -22,7 +22,8 @@ def with_options(
             command(**given, **{name: value})
 
         run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__signature__ = inspect.Signature(spread)  # type: ignore[attr-defined]
+        by_name = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in spread]
+        run.__signature__ = inspect.Signature(by_name)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in spread}
         return run
 

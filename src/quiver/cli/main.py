@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 import quiver
-from quiver.cli import doctor, embed, evaluate, index, models, rerank, search
+from quiver.cli import doctor, embed, evaluate, index, models, report, rerank, search
 from quiver.cli.endings import clean_endings
 from quiver.cli.train import app as train
+from quiver.cli.tune import app as tune
 
 EXAMPLES = """\b
 Examples:
@@ -32,8 +33,10 @@ app.command(epilog=index.INDEX_EXAMPLES)(index.index)
 app.command(epilog=search.EXAMPLES)(search.search)
 app.command(epilog=index.REINDEX_EXAMPLES)(index.reindex)
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=models.EXAMPLES)(models.models)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+app.add_typer(tune.app, name="tune")
 app.add_typer(train.app, name="train")
 
 

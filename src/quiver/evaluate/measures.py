@@ -33,6 +33,12 @@ def check_measure(name: str, where: str) -> None:
 
 def measure(run: Run, grades: Grades, names: Iterable[str]) -> dict[str, float]:
     """Means over all judged queries; a query that found nothing counts as 0."""
+    found = measure_queries(run, grades, names)
+    return {name: sum(scores.values()) / len(grades) for name, scores in found.items()}
+
+
+def measure_queries(run: Run, grades: Grades, names: Iterable[str]) -> dict[str, dict[str, float]]:
+    """By measure the score of each judged query."""
     import pytrec_eval
 
     wanted = {name: _trec_measure(name, "the measure") for name in names}
@@ -40,10 +46,10 @@ def measure(run: Run, grades: Grades, names: Iterable[str]) -> dict[str, float]:
     found = pytrec_eval.RelevanceEvaluator(judged, {trec for trec, _ in wanted.values()}).evaluate(run)
     scores = {}
     for name, (trec, cutoff) in wanted.items():
-        values = [found[query][trec.replace(".", "_")] for query in grades if query in found]
+        values = {query: found[query][trec.replace(".", "_")] for query in grades if query in found}
         if trec == "recip_rank" and cutoff:
-            values = [value if round(1 / value) <= cutoff else 0.0 for value in values if value]
-        scores[name] = float(sum(values)) / len(grades)
+            values = {query: value for query, value in values.items() if value and round(1 / value) <= cutoff}
+        scores[name] = {query: float(values.get(query, 0.0)) for query in grades}
     return scores
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from quiver.evaluate.measures import Grades, Run, measure
+from quiver.evaluate.measures import Grades, Run, measure, measure_queries
 from quiver.evaluate.meta import Meta
 from quiver.evaluate.systems import Lexical, RerankStage
 from quiver.evaluate.vectors import Embedding, Vectors
@@ -53,6 +53,10 @@ class RankingTask:
     def measure(self, run: Run) -> dict[str, float]:
         """The folder's measure and the usual ones."""
         return measure(run, self.grades, dict.fromkeys((self.meta.metric, *USUAL_MEASURES)))
+
+    def measure_queries(self, run: Run) -> dict[str, float]:
+        """The folder's measure of each query."""
+        return measure_queries(run, self.grades, [self.meta.metric])[self.meta.metric]
 
     def ranked_by_vectors(self, vectors: Vectors) -> Run:
         """Every query's best documents by cosine."""

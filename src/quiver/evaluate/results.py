@@ -1,14 +1,14 @@
 """Results: one score of one system on one set, kept in a file that a stopped run goes on from."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from quiver.errors import InputError
 from quiver.whole_file import write_whole
 
-FORMAT = "quiver evaluate 1"
+FORMAT = "quiver evaluate 2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,8 @@ class Result:
 
     set: str
     type: str
+    languages: Sequence[str] = ()
+    """Of the set, as its meta.json names them."""
     metric: str
     score: float
     """The metric's value."""
@@ -41,6 +43,11 @@ class ResultsFile:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._results = {(result.set, result.system): result for result in _read(path)}
+
+    @property
+    def results(self) -> list[Result]:
+        """All that the file holds."""
+        return list(self._results.values())
 
     def find(self, set_name: str, system: str, identity: str) -> Result | None:
         """The result of an earlier run, if it came from the same data and models."""
