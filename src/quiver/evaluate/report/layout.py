@@ -88,7 +88,7 @@ def _draw_points(chart: PointChart) -> Drawing:
         height for point in points for height in (point.y, point.low, point.high) if height is not None
     ]
     y = make_scale(chart.y, heights, HEIGHT - BOTTOM, TOP)
-    left = 30 + max(_width(y.text(tick)) for tick in y.ticks)
+    left = 34 + max(_width(y.text(tick)) for tick in y.ticks)
     x = make_scale(chart.x, [point.x for point in points], left + 8, WIDTH - RIGHT)
     drawing = Drawing(HEIGHT)
     _draw_horizontal_axis(drawing, x, TOP, HEIGHT - BOTTOM)
@@ -96,7 +96,7 @@ def _draw_points(chart: PointChart) -> Drawing:
         place = y.place(tick)
         drawing.lines.append(Line("grid", left, place, WIDTH - RIGHT, place))
         drawing.words.append(Word("tick", left - 8, place + 4, y.text(tick), "end"))
-    drawing.words.append(Word("title", 14, (TOP + HEIGHT - BOTTOM) / 2, chart.y.title, upright=True))
+    drawing.words.append(Word("title", 18, (TOP + HEIGHT - BOTTOM) / 2, chart.y.title, upright=True))
     if chart.diagonal:
         low, high = max(x.low, y.low), min(x.high, y.high)
         drawing.lines.append(Line("diagonal", x.place(low), y.place(low), x.place(high), y.place(high)))
@@ -122,7 +122,7 @@ def _tip(name: str, point: Point, x: Scale, y: Scale) -> str:
 
 
 def _draw_dots(chart: DotChart) -> Drawing:
-    left = 36 + min(WIDEST_LABEL, max(_width(category) for category in chart.categories))
+    left = 40 + min(WIDEST_LABEL, max(_width(category) for category in chart.categories))
     lane = min(12.0, 40 / len(chart.series))
     row = 16 + lane * len(chart.series)
     bottom = TOP + row * len(chart.categories)
@@ -130,7 +130,7 @@ def _draw_dots(chart: DotChart) -> Drawing:
     x = make_scale(chart.x, values, left + 8, WIDTH - RIGHT)
     drawing = Drawing(bottom + BOTTOM)
     _draw_horizontal_axis(drawing, x, TOP, bottom)
-    drawing.words.append(Word("title", 14, (TOP + bottom) / 2, chart.y_title, upright=True))
+    drawing.words.append(Word("title", 18, (TOP + bottom) / 2, chart.y_title, upright=True))
     for place, category in enumerate(chart.categories):
         middle = TOP + row * (place + 0.5)
         short = _shortened(category)

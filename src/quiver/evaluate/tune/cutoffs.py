@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from quiver.evaluate.report.tables import Column, Table
-from quiver.evaluate.tune.halves import Indices, Interval, Values, resampled
+from quiver.evaluate.tune.halves import CONFIDENCE, ONE_SIDED, Indices, Interval, Values, resampled
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The best F1, or the best recall at a precision."""
+    """The best F1, or the best recall where the precision is surely as high as wanted."""
 
     precision: float | None = None
 
@@ -53,15 +53,16 @@ class Cutoffs:
             return None
         precision, recall, odds = precision_recall_curve(self.pairs.relevant, self.pairs.odds)
         precision, recall = precision[:-1], recall[:-1]
+        kept = np.maximum(recall * self.pairs.relevant.sum() / np.maximum(precision, 1e-12), 1)
         if goal.precision is None:
             return _between(odds, int(np.argmax(precision * recall / np.maximum(precision + recall, 1e-12))))
-        enough = np.flatnonzero((precision >= goal.precision) & (recall > 0))
+        enough = np.flatnonzero((recall > 0) & (_surely(precision, kept) >= goal.precision))
         return _between(odds, int(enough[np.argmax(recall[enough])])) if len(enough) else None
 
-    def precision(self, cutoff: float) -> Interval:
+    def precision(self, cutoff: float, confidence: float = CONFIDENCE) -> Interval:
         """Share of what is kept that is relevant."""
         hits, kept, _ = self._counts(cutoff)
-        return resampled([hits, kept], _ratio)
+        return resampled([hits, kept], _ratio, confidence)
 
     def recall(self, cutoff: float) -> Interval:
         """Share of the relevant candidates that is kept."""
@@ -106,6 +107,13 @@ def table_of_cutoffs(pairs: Pairs, odds: Sequence[float], scores: Sequence[float
         "On the half of the queries that had no part in the choice; ends: 95 % of resamples of the queries."
     )
     return Table("Cut-offs", columns, rows, note)
+
+
+def _surely(share: Values, count: Values) -> Values:
+    """Wilson's lower bound of a share among so many, which holds in 95 % of cases."""
+    spread = np.sqrt(share * (1 - share) / count + (ONE_SIDED / (2 * count)) ** 2)
+    bound: Values = (share + ONE_SIDED**2 / (2 * count) - ONE_SIDED * spread) / (1 + ONE_SIDED**2 / count)
+    return bound
 
 
 def _between(odds: Values, place: int) -> float:

@@ -19,6 +19,8 @@ from quiver.evaluate.report.tables import Column, Table
 from quiver.evaluate.systems import Encoder
 from quiver.evaluate.tune.advice import Advice, Verdict, few_words, too_few
 from quiver.evaluate.tune.halves import (
+    BOUND,
+    ONE_SIDED,
     Indices,
     Values,
     halve,
@@ -31,10 +33,6 @@ from quiver.evaluate.vectors import Embedding, cut_to
 
 SHORTEST = 32
 """Values of the shortest vector that is tried without being asked for."""
-ONE_SIDED = 1.645
-"""Standard errors of a bound that holds in 95 % of cases."""
-BOUND = 0.9
-"""Confidence of an interval whose upper end is such a bound."""
 FLOAT_BYTES = 4
 USUAL_PRECISION = "auto"
 """What needs not be said."""

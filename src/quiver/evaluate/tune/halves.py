@@ -18,6 +18,10 @@ SEED = 42
 HALVINGS = 100
 RESAMPLES = 9999
 CONFIDENCE = 0.95
+ONE_SIDED = 1.645
+"""Standard errors of a bound that holds in 95 % of cases."""
+BOUND = 0.9
+"""Confidence of an interval whose ends, each alone, are such bounds."""
 FEWEST_QUERIES = 20
 """With fewer, a resampled interval promises more than it holds."""
 POWER_AND_LEVEL = 1.96 + 0.84

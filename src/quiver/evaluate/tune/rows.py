@@ -23,9 +23,7 @@ def read_rows(path: Path) -> Iterator[Line]:
             return read_jsonl(path)
         case ".parquet":
             return _parquet(path)
-    raise InputError(
-        f"{path}: its name does not say what it holds; it may end in .csv, .tsv, .jsonl, .parquet"
-    )
+    raise InputError(f"{path}: its name does not say what it holds; end it in .csv, .tsv, .jsonl or .parquet")
 
 
 def _delimited(path: Path, delimiter: str) -> Iterator[Line]:

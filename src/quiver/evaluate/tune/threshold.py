@@ -14,7 +14,7 @@ from quiver.evaluate.tune.advice import Advice, Verdict, few_words, too_few
 from quiver.evaluate.tune.calibration import calibrate, reliability
 from quiver.evaluate.tune.candidates import Judgements, first_ranking, judge
 from quiver.evaluate.tune.cutoffs import Cutoffs, Goal, Pairs, table_of_cutoffs
-from quiver.evaluate.tune.halves import Interval, halve, share_repeated
+from quiver.evaluate.tune.halves import BOUND, Interval, halve, share_repeated
 
 CANDIDATES = 20
 """Documents of each query that are scored: as many as a search reranks."""
@@ -127,11 +127,13 @@ def _checked(
         gain = found.gain_in_f1(chosen, default)
         words += f" Its F1 is {gain:+.4f} against the cut-off {DEFAULT_CUTOFF}."
         return _verdict(gain, 0.0), words
-    return _verdict(precision, goal.precision), words
+    surely = found.precision(chosen, BOUND)
+    words += f" Its precision is at least {surely.low:.1%} with 95 % confidence."
+    return _verdict(surely, goal.precision), words
 
 
 def _verdict(found: Interval, wanted: float) -> Verdict:
-    if found.low > wanted or (found.low == wanted == 1):
+    if found.low > wanted or found.low == wanted == 1:
         return Verdict.HOLDS
     return Verdict.DEFAULT if found.high < wanted else Verdict.UNCLEAR
 
