@@ -105,7 +105,7 @@ def test_every_figure_is_labelled(driver: Any, pages: dict[str, Path]) -> None:
     figures = driver.execute_script("""
         return [...document.querySelectorAll('figure')].map(figure => ({
             title: figure.querySelector('h3').textContent,
-            named: document.getElementById(figure.getAttribute('aria-labelledby')) === figure.querySelector('h3'),
+            named: figure.querySelector('h3').id === figure.getAttribute('aria-labelledby'),
             alt: figure.querySelector('svg[role=img]').getAttribute('aria-label'),
             axes: [...figure.querySelectorAll('text.title')].map(e => e.textContent).filter(Boolean).length,
             caption: figure.querySelector('figcaption').textContent,

@@ -1,6 +1,5 @@
 """Labels and corpora from files of every kind."""
 
-import json
 from pathlib import Path
 
 import pyarrow as arrow
@@ -116,11 +115,9 @@ def test_other_mistakes(tmp_path: Path) -> None:
         read_labels(by_id, metric="accuracy")
     with pytest.raises(InputError, match="cannot read"):
         read_labels(tmp_path / "absent.csv")
+    (tmp_path / "latin.csv").write_bytes("query,document\né,a\n".encode("latin-1"))
     with pytest.raises(InputError, match="not UTF-8"):
-        (tmp_path / "latin.csv").write_bytes("query,document\né,a\n".encode("latin-1"))
         read_labels(tmp_path / "latin.csv")
-    twice = file(
-        tmp_path / "twice.jsonl", json.dumps({"id": "a", "text": "x"}) * 1 + "\n" + '{"id":"a","text":"y"}\n'
-    )
+    twice = file(tmp_path / "twice.jsonl", sets.jsonl([{"id": "a", "text": "x"}, {"id": "a", "text": "y"}]))
     with pytest.raises(InputError, match="line 2: the id 'a' stands at another document too"):
         read_labels(by_id, corpus=[twice])

@@ -77,7 +77,7 @@ def test_the_curve_behind_the_scores_is_found() -> None:
 
 
 def test_the_best_f1_lies_where_it_should() -> None:
-    """With this curve F1 is best where relevance is a little less likely than not: at log-odds of about 1.7."""
+    """With this curve F1 is best where relevance is a little less likely than not."""
     advice = tune(200)
     assert advice.verdict is Verdict.HOLDS
     assert 0.75 < advice.value < 0.9

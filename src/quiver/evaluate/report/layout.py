@@ -15,7 +15,7 @@ HEIGHT = 320
 """Of charts with two scales."""
 LETTER = 7.6
 """About the width of a letter."""
-WIDEST_LABEL = 150
+WIDEST_LABEL = 200
 COLOURS, SHAPES = 8, 6
 """Neither divides the other: 24 series differ."""
 TOP, RIGHT, BOTTOM = 16, 18, 52

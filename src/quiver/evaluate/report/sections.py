@@ -172,8 +172,9 @@ def _by_cost(runs: Runs) -> Section | None:
             [Series(runs.named(run), [Point(cost, score)]) for run, cost, score in places],
             joined=False,
         ),
-        caption=f"Embedding, scoring and reranking of the {_counted(len(shared), 'set')} that all these "
-        "runs have, as timed by the run itself; times compare only if they were taken on the same idle machine.",
+        caption=f"Embedding, scoring and reranking of the {_counted(len(shared), 'set')} that "
+        "all these runs have, as timed by the run itself; times compare only if they were taken on the "
+        "same idle machine.",
         table=Table(
             "Time and quality",
             [Column("run"), Column("seconds", ".1f"), Column(MEAN_SCORE, SCORE)],

@@ -84,8 +84,8 @@ def gain_words(checked: Checked, metric: str, chosen: str, default: str) -> str:
     """What the check of a choice found."""
     words = (
         f"Chosen on half of the queries: {chosen}. On the other {checked.checked_on:,} queries it changes "
-        f"{metric} by {checked.gain:+.4f} against {default} (95 % of resamples); {checked.repeated:.0%} of other "
-        "halves choose the same."
+        f"{metric} by {checked.gain:+.4f} against {default} (95 % of resamples); {checked.repeated:.0%} of "
+        "other halves choose the same."
     )
     if checked.gain.low <= 0 <= checked.gain.high and checked.queries_needed:
         words += f" About {checked.queries_needed:,} labelled queries would settle a difference of this size."

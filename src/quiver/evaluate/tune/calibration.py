@@ -62,8 +62,8 @@ def reliability(pairs: Pairs, calibration: Calibration) -> Sequence[Figure]:
     figure = Figure(
         title="Reliability of the scores",
         chart=PointChart(
-            Axis("mean score of the group", ticks=(0, 0.25, 0.5, 0.75, 1)),
-            Axis("share that is relevant", ticks=(0, 0.25, 0.5, 0.75, 1)),
+            Axis("mean score of the group", form=".2f", ticks=(0, 0.25, 0.5, 0.75, 1)),
+            Axis("share that is relevant", form=".2f", ticks=(0, 0.25, 0.5, 0.75, 1)),
             series,
             diagonal=True,
         ),

@@ -83,7 +83,7 @@ class Cutoffs:
         kept = self.pairs.odds >= cutoff
         weights = (kept & self.pairs.relevant, kept, self.pairs.relevant)
         hits, all_kept, relevant = (
-            np.bincount(self.pairs.queries, each.astype(np.float64), self.pairs.count) for each in weights
+            np.bincount(self.pairs.queries, each, self.pairs.count).astype(np.float64) for each in weights
         )
         return hits, all_kept, relevant
 

@@ -131,9 +131,7 @@ class _Decision:
             points.append(Point(time, own.mean, own.low, own.high))
         return Figure(
             title=f"Quality for reranking's time: {metric}",
-            chart=PointChart(
-                Axis("milliseconds a query (median)", form=",.0f"), Axis(metric), [Series("depths", points)]
-            ),
+            chart=PointChart(Axis("milliseconds a query (median)"), Axis(metric), [Series("depths", points)]),
             caption=f"From left to right: {', '.join(map(str, self.depths))} candidates. Bars: 95 % of "
             "resamples of the queries.",
             table=table,

@@ -83,10 +83,14 @@ def tune_dims(
             choices.append(choice)
             rows.append(values)
     smallest_first = sorted(range(len(choices)), key=lambda i: (choices[i].dimension, choices[i].seconds))
-    full = smallest_first.index(0)
-    return _Decision(
-        [choices[i] for i in smallest_first], np.asarray(rows)[smallest_first], full, loss
-    ).advice(labels, model)
+    decision = _Decision(
+        [choices[i] for i in smallest_first],
+        np.asarray(rows)[smallest_first],
+        smallest_first.index(0),
+        loss,
+        list(embedders),
+    )
+    return decision.advice(labels, model)
 
 
 def _measured(
@@ -125,6 +129,7 @@ class _Decision:
     """The metric of each query [S, Q]."""
     full: int
     loss: float
+    precisions: Sequence[str]
 
     def pick(self, queries: Indices) -> int:
         """The smallest choice that surely loses no more than is allowed, on these queries."""
@@ -169,9 +174,9 @@ class _Decision:
         lost = interval(self.lost(place)[second] / quality, BOUND)
         repeated = share_repeated(self.pick, self.values.shape[1], place)
         words = (
-            f"Chosen on half of the queries: {self.choices[place].name}. On the other {len(second):,} queries "
-            f"it loses {lost.mean:.1%} of the quality, and at most {lost.high:.1%} with 95 % confidence, where "
-            f"{self.loss:.1%} may be lost; {repeated:.0%} of other halves choose the same."
+            f"Chosen on half of the queries: {self.choices[place].name}. On the other {len(second):,} "
+            f"queries it loses {lost.mean:.1%} of the quality, and at most {lost.high:.1%} with 95 % "
+            f"confidence, where {self.loss:.1%} may be lost; {repeated:.0%} of other halves choose the same."
         )
         if lost.high <= self.loss:
             return Verdict.HOLDS, words
@@ -185,8 +190,9 @@ class _Decision:
             if lost.mean() <= self.loss:
                 needed = queries_needed(lost, self.loss - float(lost.mean()))
                 return Verdict.UNCLEAR, (
-                    f"{self.choices[place].name} seems to lose {lost.mean():.1%}, but half of the queries "
-                    f"cannot show that it is less than {self.loss:.1%}; about {needed:,} labelled queries could."
+                    f"{self.choices[place].name} seems to lose {lost.mean():.1%}, but half of the "
+                    f"queries cannot show that it is less than {self.loss:.1%}; about "
+                    f"{needed:,} labelled queries could."
                 )
         return Verdict.DEFAULT, f"Everything smaller loses more than {self.loss:.1%} of the quality."
 
@@ -205,7 +211,7 @@ class _Decision:
 
     def _figure(self, metric: str, table: Table) -> Figure:
         curves = []
-        for precision in dict.fromkeys(choice.precision for choice in self.choices):
+        for precision in self.precisions:
             points = []
             for place, choice in enumerate(self.choices):
                 if choice.precision == precision:
@@ -218,8 +224,8 @@ class _Decision:
             chart=PointChart(
                 Axis("values a vector", logarithmic=True, form=".0f", ticks=ticks), Axis(metric), curves
             ),
-            caption="Bars: 95 % of resamples of the queries. The losses in the table are surer than the bars, "
-            "since they compare each query with itself.",
+            caption="Bars: 95 % of resamples of the queries. The losses in the table are surer than the "
+            "bars, since they compare each query with itself.",
             table=table,
         )
 

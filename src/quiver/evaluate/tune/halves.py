@@ -88,16 +88,16 @@ def share_repeated(pick: Pick, count: int, chosen: int) -> float:
 
 def interval(values: Values, confidence: float = CONFIDENCE) -> Interval:
     """The mean of values [Q] with its bootstrap interval over the queries."""
-    return resampled([values], lambda drawn, axis=-1: np.mean(drawn, axis=axis), confidence)
+    return resampled([values], np.mean, confidence)
 
 
 def resampled(
-    samples: Sequence[Values], statistic: Callable[..., Values], confidence: float = CONFIDENCE
+    samples: Sequence[Values], statistic: Callable[..., object], confidence: float = CONFIDENCE
 ) -> Interval:
     """A statistic of samples [Q], the same queries in each, with its bootstrap interval over the queries."""
     from scipy.stats import bootstrap
 
-    value = float(statistic(*samples, axis=-1))
+    value = float(np.asarray(statistic(*samples, axis=-1)))
     if len(samples[0]) < 2 or all(np.ptp(sample) == 0 for sample in samples):
         return Interval(value, value, value)
     found = bootstrap(

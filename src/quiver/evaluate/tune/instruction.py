@@ -144,7 +144,7 @@ def _table(labels: RankingTask, candidates: Sequence[Candidate], values: Values)
 
 
 def _figure(labels: RankingTask, candidates: Sequence[Candidate], values: Values, table: Table) -> Figure:
-    names = [str(row[0]) for row in table.rows]
+    names = [f"{place}. {row[0]}" for place, row in enumerate(table.rows, start=1)]
     means = [float(row[1] or 0) for row in table.rows]
     return Figure(
         title=f"Quality by instruction: {labels.meta.metric}",
