@@ -1,5 +1,6 @@
 """``quiver report``: results of runs side by side, as a page and as tables."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,7 @@ def report(
     from quiver.evaluate.report import report as make_report
 
     page = make_report(read_runs(files), title=title)
-    writers = {
+    writers: dict[Path | None, Callable[[], str]] = {
         html: lambda: to_html(page),
         markdown: lambda: to_markdown(page.title, page.tables),
         csv: lambda: to_csv(page.tables),

@@ -1,7 +1,19 @@
 import numpy as np
 import pytest
 
-from quiver.evaluate.tune.halves import choose_and_check, halve, interval, queries_needed, resampled
+from quiver.evaluate.tune.halves import (
+    Pick,
+    Values,
+    choose_and_check,
+    halve,
+    interval,
+    queries_needed,
+    resampled,
+)
+
+
+def best_of(values: Values) -> Pick:
+    return lambda queries: int(values[:, queries].mean(axis=1).argmax())
 
 
 def test_halves_share_no_query_and_leave_none_out() -> None:
@@ -16,7 +28,7 @@ def test_the_best_of_many_equals_is_rarely_confirmed() -> None:
     confirmed = 0
     for _ in range(60):
         values = chance.normal(size=(10, 60))
-        checked = choose_and_check(values, lambda queries, v=values: int(v[:, queries].mean(1).argmax()), 0)
+        checked = choose_and_check(values, best_of(values), 0)
         confirmed += checked.gain.low > 0
     assert confirmed <= 5
 
@@ -25,7 +37,7 @@ def test_a_real_gain_is_found_and_measured_without_bias() -> None:
     chance = np.random.default_rng(2)
     values = chance.normal(0, 0.2, size=(5, 400))
     values[3] += 0.1
-    checked = choose_and_check(values, lambda queries: int(values[:, queries].mean(1).argmax()), 0)
+    checked = choose_and_check(values, best_of(values), 0)
     assert checked.chosen == 3
     assert checked.gain.low < 0.1 < checked.gain.high
     assert checked.gain.low > 0

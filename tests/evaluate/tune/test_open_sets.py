@@ -42,9 +42,9 @@ def embedder() -> Embedder:
     return Embedder(on_too_long="truncate")
 
 
-def ranking(task: RankingTask, embedder: Embedder, dimension: int | None = None) -> Run:
+def rankings(task: RankingTask, embedder: Embedder, *dimensions: int | None) -> list[Run]:
     vectors = task.embed(Embedding(embedder, show_progress_bar=False))
-    return task.ranked_by_vectors(cut_to(vectors, dimension))
+    return [task.ranked_by_vectors(cut_to(vectors, dimension)) for dimension in dimensions]
 
 
 def scores(task: RankingTask, run: Run) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
@@ -53,18 +53,18 @@ def scores(task: RankingTask, run: Run) -> "np.ndarray[tuple[int], np.dtype[np.f
 
 def test_a_dimension_loses_no_more_on_other_queries(task: RankingTask, embedder: Embedder) -> None:
     loss = 0.15
-    advice = tune_dims(part(task, 0, 200), {"auto": embedder}, loss=loss)
-    other = part(task, 1, 200)
-    whole, short = (scores(other, ranking(other, embedder, n)) for n in (None, advice.value.dimension))
+    advice = tune_dims(part(task, 0, 150), {"auto": embedder}, loss=loss)
+    other = part(task, 1, 150)
+    whole, short = (scores(other, run) for run in rankings(other, embedder, None, advice.value.dimension))
     assert advice.value.dimension < embedder.embedding_dim
     assert np.mean(whole - short) <= loss * np.mean(whole)
 
 
 def test_a_depth_is_no_worse_on_other_queries(task: RankingTask, embedder: Embedder) -> None:
     judge = Reranker(on_too_long="truncate")
-    advice = tune_depth(part(task, 0, 40), embedder, judge, depths=DEPTHS)
-    other = part(task, 1, 40)
-    found = ranking(other, embedder)
+    advice = tune_depth(part(task, 0, 30), embedder, judge, depths=DEPTHS)
+    other = part(task, 1, 30)
+    (found,) = rankings(other, embedder, None)
     if advice.value:
         stage = RerankStage(name="judge", model=judge, top=advice.value)
         change = scores(other, other.reranked(found, stage, show_progress_bar=False)) - scores(other, found)
@@ -73,6 +73,6 @@ def test_a_depth_is_no_worse_on_other_queries(task: RankingTask, embedder: Embed
 
 def test_a_threshold_comes_with_precision_and_recall(task: RankingTask, embedder: Embedder) -> None:
     judge = Reranker(on_too_long="truncate")
-    advice = tune_threshold(part(task, 0, 40), embedder, judge, candidates=5)
+    advice = tune_threshold(part(task, 0, 30), embedder, judge, candidates=5)
     assert 0 < advice.value < 1
     assert [column.title for column in advice.table.columns][2:6] == ["precision", "from", "to", "recall"]

@@ -98,6 +98,12 @@ def test_a_wanted_precision_is_kept_on_other_queries() -> None:
     assert np.mean(kept) > 0.78
 
 
+def test_queries_of_the_same_text_stay_apart() -> None:
+    task = drawn(40)
+    twins = replace(task, queries=["query 0", *task.queries[1:39], "query 0"])
+    assert tune_threshold(twins, Anywhere(), Judge()).table.rows
+
+
 def test_few_queries_leave_the_default() -> None:
     advice = tune(10)
     assert (advice.value, advice.verdict) == (0.5, Verdict.UNCLEAR)

@@ -26,6 +26,8 @@ class Judgements:
 
     scores: dict[tuple[str, str], float] = field(default_factory=dict)
     """Log-odds where the reranker gives them."""
+    candidates: list[list[str]] = field(default_factory=list)
+    """For each query the texts that were scored, the first ones first."""
     seconds: list[list[float]] = field(default_factory=list)
     """For each query, how long its candidates took down to each depth."""
 
@@ -63,8 +65,9 @@ def judge(
                 instruction = instruction[place]
             begun = time.perf_counter()
             judged.seconds.append([])
+            judged.candidates.append([text_of[document] for document in order[: depths[-1]]])
             for start, end in zip((0, *depths), depths, strict=False):
-                pairs = [(query, text_of[document]) for document in order[start:end]]
+                pairs = [(query, text) for text in judged.candidates[-1][start:end]]
                 if pairs:
                     found_scores = reranker.predict(pairs, instruction=instruction, show_progress_bar=False)
                     odds = found_scores.log_odds if isinstance(found_scores, Scores) else found_scores

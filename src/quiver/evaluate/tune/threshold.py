@@ -63,19 +63,16 @@ def tune_threshold(
 
 
 def _pairs(labels: RankingTask, judged: Judgements) -> Pairs:
-    """All that was judged, with the number of its query."""
-    number = {query: place for place, query in enumerate(labels.queries)}
+    """All that was judged, with the number of its query; queries of one text stay apart."""
     text_of = dict(zip(labels.document_ids, labels.documents, strict=True))
-    answers = [
-        {text_of[document] for document, grade in labels.grades[query].items() if grade > 0}
-        for query in labels.query_ids
-    ]
-    rows = [
-        (number[query], odds, document in answers[number[query]])
-        for (query, document), odds in judged.scores.items()
-    ]
-    queries, odds, relevant = zip(*rows, strict=True)
-    return Pairs(np.asarray(queries), np.asarray(odds, dtype=np.float64), np.asarray(relevant), len(number))
+    rows = []
+    for place, (own, query) in enumerate(zip(labels.query_ids, labels.queries, strict=True)):
+        answers = {text_of[document] for document, grade in labels.grades[own].items() if grade > 0}
+        rows += [(place, judged.scores[query, text], text in answers) for text in judged.candidates[place]]
+    places, odds, relevant = zip(*rows, strict=True)
+    return Pairs(
+        np.asarray(places), np.asarray(odds, dtype=np.float64), np.asarray(relevant), len(labels.queries)
+    )
 
 
 def _advice(labels: RankingTask, pairs: Pairs, goal: Goal, model: str | None) -> Advice[float]:
