@@ -66,6 +66,16 @@ def test_a_reranker_that_does_harm_is_left_out() -> None:
     assert (advice.value, advice.verdict) == (0, Verdict.DEFAULT)
 
 
+def test_a_gain_that_may_be_luck_is_not_recommended_and_says_what_would_settle_it() -> None:
+    task = world(40)
+    advice = tune_depth(task, NoisyEncoder(usual=1.05), Oracle(), depths=(5,))
+    gain = advice.table.rows[1][2]
+    assert isinstance(gain, float)
+    assert 0 < gain < 0.05
+    assert (advice.value, advice.verdict) == (0, Verdict.UNCLEAR)
+    assert "labelled queries would settle" in advice.reason
+
+
 def test_every_pair_is_scored_once() -> None:
     judge = Oracle()
     tune(judge, queries=30, depths=(5, 10))

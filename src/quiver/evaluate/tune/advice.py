@@ -9,7 +9,7 @@ from quiver.evaluate.ranking import RankingTask
 from quiver.evaluate.report.charts import Figure
 from quiver.evaluate.report.page import Page, Section
 from quiver.evaluate.report.tables import Table
-from quiver.evaluate.tune.halves import FEWEST_QUERIES, Checked
+from quiver.evaluate.tune.halves import FEWEST_QUERIES, Checked, Values, interval, queries_needed
 
 T = TypeVar("T")
 
@@ -71,22 +71,44 @@ def few_words(labels: RankingTask) -> str:
     )
 
 
-def verdict_of_gain(checked: Checked, default: int, labels: RankingTask) -> Verdict:
-    """A choice holds if it gains on the second half with its whole interval above zero."""
+def judged_gain(
+    labels: RankingTask, values: Values, checked: Checked, names: Sequence[str], places: Sequence[int]
+) -> tuple[Verdict, str]:
+    """Verdict on a choice over the default, which is setting 0, and what was found.
+
+    ``values`` [S, Q] are the metric of each query, and ``places`` the settings that may be chosen.
+    """
     if too_few(labels):
-        return Verdict.UNCLEAR
-    if checked.chosen == default or checked.gain.high < 0:
-        return Verdict.DEFAULT
-    return Verdict.HOLDS if checked.gain.low > 0 else Verdict.UNCLEAR
-
-
-def gain_words(checked: Checked, metric: str, chosen: str, default: str) -> str:
-    """What the check of a choice found."""
+        return Verdict.UNCLEAR, few_words(labels)
+    metric, default = labels.meta.metric, names[0]
+    if checked.chosen == 0:
+        return _default_chosen(values, names, places, metric)
     words = (
-        f"Chosen on half of the queries: {chosen}. On the other {checked.checked_on:,} queries it changes "
-        f"{metric} by {checked.gain:+.4f} against {default} (95 % of resamples); {checked.repeated:.0%} of "
-        "other halves choose the same."
+        f"Chosen on half of the queries: {names[checked.chosen]}. On the other {checked.checked_on:,} "
+        f"queries it changes {metric} by {checked.gain:+.4f} against {default} (95 % of resamples); "
+        f"{checked.repeated:.0%} of other halves choose the same."
     )
-    if checked.gain.low <= 0 <= checked.gain.high and checked.queries_needed:
-        words += f" About {checked.queries_needed:,} labelled queries would settle a difference of this size."
-    return words
+    if checked.gain.low > 0:
+        return Verdict.HOLDS, words
+    if checked.gain.high < 0:
+        return Verdict.DEFAULT, words
+    return Verdict.UNCLEAR, words + _needed(checked.queries_needed)
+
+
+def _default_chosen(
+    values: Values, names: Sequence[str], places: Sequence[int], metric: str
+) -> tuple[Verdict, str]:
+    """Either nothing is better over all queries, or what is may be so by luck."""
+    best = max(places, key=lambda place: float(values[place].mean()))
+    change = values[best] - values[0]
+    if change.mean() <= 0:
+        return Verdict.DEFAULT, f"Nothing that was tried has a higher {metric} than {names[0]}."
+    words = (
+        f"Chosen on half of the queries: {names[0]}. Over all queries {names[best]} changes {metric} by "
+        f"{interval(change):+.4f} (95 % of resamples), which may be luck."
+    )
+    return Verdict.UNCLEAR, words + _needed(queries_needed(change))
+
+
+def _needed(queries: int) -> str:
+    return f" About {queries:,} labelled queries would settle a difference of this size." if queries else ""

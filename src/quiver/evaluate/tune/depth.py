@@ -13,7 +13,7 @@ from quiver.evaluate.ranking import RankingTask
 from quiver.evaluate.report.charts import Axis, Figure, Point, PointChart, Series
 from quiver.evaluate.report.tables import Column, Table
 from quiver.evaluate.systems import Encoder, PairScorer, RerankStage
-from quiver.evaluate.tune.advice import Advice, Verdict, few_words, gain_words, too_few, verdict_of_gain
+from quiver.evaluate.tune.advice import Advice, Verdict, judged_gain
 from quiver.evaluate.tune.candidates import first_ranking, judge
 from quiver.evaluate.tune.halves import Indices, Values, choose_and_check, interval, standard_error
 
@@ -88,10 +88,10 @@ class _Decision:
     def advice(self, labels: RankingTask, model: str | None) -> Advice[int]:
         """Choose on one half of the queries, check on the other."""
         checked = choose_and_check(self.values, self.pick, default=0)
-        verdict = verdict_of_gain(checked, 0, labels)
+        names = [self._name(place) for place in range(len(self.depths))]
+        verdict, reason = judged_gain(labels, self.values, checked, names, self.affordable)
         place = checked.chosen if verdict is Verdict.HOLDS else 0
         depth = self.depths[place]
-        reason = gain_words(checked, labels.meta.metric, self._name(checked.chosen), "no reranking")
         if len(self.affordable) == 1:
             reason = f"No depth that was tried keeps {self.latency_ms:g} ms for {SLOWEST} % of the queries."
         table = self._table(labels.meta.metric)
@@ -100,7 +100,7 @@ class _Decision:
             value=depth,
             recommended=self._name(place),
             verdict=verdict,
-            reason=few_words(labels) if too_few(labels) else reason,
+            reason=reason,
             python=_python(depth, model),
             shell=_shell(depth, model),
             table=table,

@@ -13,14 +13,7 @@ from quiver.evaluate.ranking import RankingTask
 from quiver.evaluate.report.charts import Axis, DotChart, Figure
 from quiver.evaluate.report.tables import Column, Table
 from quiver.evaluate.systems import Encoder
-from quiver.evaluate.tune.advice import (
-    Advice,
-    Verdict,
-    few_words,
-    gain_words,
-    too_few,
-    verdict_of_gain,
-)
+from quiver.evaluate.tune.advice import Advice, Verdict, judged_gain
 from quiver.evaluate.tune.halves import Indices, Values, choose_and_check, interval
 from quiver.evaluate.vectors import Embedding, cut_to
 
@@ -96,16 +89,16 @@ def tune_instruction(
         return int(np.argmax(values[:, queries].mean(axis=1)))
 
     checked = choose_and_check(values, pick, default=0)
-    verdict = verdict_of_gain(checked, 0, labels)
+    names = [candidate.name for candidate in candidates]
+    verdict, reason = judged_gain(labels, values, checked, names, range(len(names)))
     best = candidates[checked.chosen if verdict is Verdict.HOLDS else 0]
-    words = gain_words(checked, labels.meta.metric, candidates[checked.chosen].name, OWN_PROMPT.name)
     table = _table(labels, candidates, values)
     return Advice(
         title="Which instruction",
         value=best,
         recommended=best.name,
         verdict=verdict,
-        reason=few_words(labels) if too_few(labels) else words,
+        reason=reason,
         python=best.python,
         shell=best.shell,
         table=table,
