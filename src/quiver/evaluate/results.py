@@ -1,8 +1,8 @@
 """Results: one score of one system on one set, kept in a file that a stopped run goes on from."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from quiver.errors import InputError
@@ -17,7 +17,7 @@ class Result:
 
     set: str
     type: str
-    languages: Sequence[str] = ()
+    languages: list[str] = field(default_factory=list)
     """Of the set, as its meta.json names them."""
     metric: str
     score: float
@@ -78,7 +78,7 @@ def _read(path: Path | None) -> Iterator[Result]:
         raise InputError(f"{path} is no file of results: {error}; name another, or remove it") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path} is no file of results of quiver evaluate; name another, or remove it")
-    names = {field.name for field in fields(Result)}
+    names = {each.name for each in fields(Result)}
     for record in content.get("results", ()):
         if not isinstance(record, dict) or set(record) != names:
             raise InputError(f"{path}: a result lacks fields or has others; remove the file to begin anew")

@@ -32,7 +32,7 @@ def results(
         result = Result(
             set=name,
             type=kind,
-            languages=languages,
+            languages=list(languages),
             metric=metric,
             score=score,
             scores={metric: score},
