@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 import quiver
-from quiver.cli import doctor, embed, evaluate, index, models, rerank, search, serve
+from quiver.cli import doctor, embed, evaluate, index, models, report, rerank, search, serve
 from quiver.cli.endings import clean_endings
 from quiver.cli.train import app as train
+from quiver.cli.tune import app as tune
 
 EXAMPLES = """\b
 Examples:
@@ -36,6 +37,8 @@ app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(name="eval", epilog=evaluate.EXAMPLES, hidden=True)(evaluate.evaluate)
 app.command(epilog=models.EXAMPLES)(models.models)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command(epilog=report.EXAMPLES)(report.report)
+app.add_typer(tune.app, name="tune")
 app.add_typer(train.app, name="train")
 
 

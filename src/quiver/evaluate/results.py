@@ -17,6 +17,8 @@ class Result:
 
     set: str
     type: str
+    languages: list[str] = field(default_factory=list)
+    """Of the set, as its meta.json names them."""
     metric: str
     score: float
     """The metric's value."""
@@ -45,6 +47,11 @@ class ResultsFile:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._results = {(result.set, result.system): result for result in _read(path)}
+
+    @property
+    def results(self) -> list[Result]:
+        """All that the file holds."""
+        return list(self._results.values())
 
     def find(self, set_name: str, system: str, identity: str) -> Result | None:
         """The result of an earlier run, if it came from the same data and models."""

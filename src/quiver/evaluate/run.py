@@ -155,6 +155,7 @@ class _Trial:
         return Result(
             set=meta.name,
             type=meta.type,
+            languages=list(meta.languages),
             metric=meta.metric,
             score=score,
             scores=scores,

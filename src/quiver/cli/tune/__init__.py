@@ -1,0 +1,1 @@
+"""``quiver tune``: a file for each of its commands, gathered in ``app``."""
