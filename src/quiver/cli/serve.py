@@ -1,5 +1,6 @@
 """``quiver serve``: models behind HTTP."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,13 @@ from quiver.cli.loading import ModelOptions, embedder_name, load_embedder, load_
 from quiver.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp
+
     from quiver.search.store import Store
     from quiver.server.models import OpenedModels
+    from quiver.server.settings import Settings
 
 EXAMPLES = """\b
 Examples:
@@ -58,6 +64,9 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen on.")] = 8080,
+    workers: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Processes that share the port and the packed weights.")
+    ] = 1,
     tls_cert: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Certificate chain (PEM): serve HTTPS.")
     ] = None,
@@ -95,7 +104,7 @@ def serve(
     check_installed()
     from quiver.server.app import create_app
     from quiver.server.keys import collect_keys
-    from quiver.server.run import Certificate, bind, run
+    from quiver.server.run import Certificate, bind, run, run_workers
     from quiver.server.self_test import self_test
     from quiver.server.settings import Limits, Settings
 
@@ -117,13 +126,27 @@ def serve(
         write_line=typer.echo if log_requests else None,
     )
     common = ModelOptions(device=device, dtype=dtype.value, max_length=max_length, token_budget=token_budget)
+    open_models = partial(_open, embedder, reranker, index, common)
     with bind(host, port) as bound:
-        opened = _open(embedder, reranker, index, common)
+        opened = open_models()
         self_test(opened)
         if not quiet:
             scheme = "http" if certificate is None else "https"
             _announce(opened, scheme, host, bound.getsockname()[1], is_open=not keys)
-        run(create_app(opened, settings), bound, certificate)
+        if workers == 1:
+            run(create_app(opened, settings), bound, certificate)
+        else:
+            del opened
+            run_workers(partial(_worker, open_models, settings), workers, bound, certificate)
+
+
+def _worker(open_models: "Callable[[], OpenedModels]", settings: "Settings") -> "ASGIApp":
+    """The application of a worker process."""
+    from quiver.server.app import create_app
+    from quiver.server.traces import are_wanted, traced
+
+    app = create_app(open_models(), settings)
+    return traced(app) if are_wanted() else app
 
 
 def _open(

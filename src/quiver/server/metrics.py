@@ -1,13 +1,17 @@
 """Metrics: what the server does, for Prometheus. Counts and times; never a text or a key."""
 
+import os
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from quiver.server.batching.batcher import Batcher, BatcherCounts
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Names, in the environment, the folder where workers keep their figures, so that each can tell all."""
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 """Borders of the buckets of latencies."""
 
@@ -24,7 +28,7 @@ COUNTED = {
 
 
 class Metrics:
-    """The figures of one server process.
+    """The figures of a server, or of one of its workers.
 
     Tokens saved are ``tokens_in`` without ``tokens_computed``; the mean fill of a batch is
     ``tokens_computed`` by ``batches``.
@@ -49,7 +53,13 @@ class Metrics:
             for name, text in COUNTED.items()
         }
         self._waiting = {
-            name: Gauge(f"quiver_queue_{name}", f"Waiting {name}", ["model"], registry=self._registry)
+            name: Gauge(
+                f"quiver_queue_{name}",
+                f"Waiting {name}",
+                ["model"],
+                registry=self._registry,
+                multiprocess_mode="livesum",
+            )
             for name in ("requests", "tokens")
         }
 
@@ -57,17 +67,22 @@ class Metrics:
         """Count a request; ``route`` is the path as the server knows it, not as a client wrote it."""
         self._requests.labels(route, str(status)).inc()
         self._latency.labels(route).observe(seconds)
+        self._take_over()
 
     def exposition(self) -> bytes:
-        """All figures in Prometheus' text format."""
-        for batcher in self._batchers:
-            self._take_over(batcher)
-        return generate_latest(self._registry)
+        """All figures in Prometheus' text format; of several workers their sums."""
+        self._take_over()
+        if not os.environ.get(SHARED_FOLDER):
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)
+        return generate_latest(together)
 
-    def _take_over(self, batcher: Batcher) -> None:
-        before, now = self._known[batcher.name], batcher.counts
-        self._known[batcher.name] = now
-        for name, counter in self._counters.items():
-            counter.labels(batcher.name).inc(getattr(now, name) - getattr(before, name))
-        self._waiting["requests"].labels(batcher.name).set(batcher.waiting_requests)
-        self._waiting["tokens"].labels(batcher.name).set(batcher.waiting_tokens)
+    def _take_over(self) -> None:
+        for batcher in self._batchers:
+            before, now = self._known[batcher.name], batcher.counts
+            self._known[batcher.name] = now
+            for name, counter in self._counters.items():
+                counter.labels(batcher.name).inc(getattr(now, name) - getattr(before, name))
+            self._waiting["requests"].labels(batcher.name).set(batcher.waiting_requests)
+            self._waiting["tokens"].labels(batcher.name).set(batcher.waiting_tokens)

@@ -1,14 +1,23 @@
 """Run: uvicorn around the application."""
 
+import os
 import socket
+import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
 
 from quiver.errors import InputError
+from quiver.server.metrics import SHARED_FOLDER
 from quiver.server.traces import are_wanted, traced
+
+HEALTH_SECONDS = 60
+"""A worker that does not answer its parent for so long is replaced."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -34,22 +43,49 @@ class Certificate:
     chain: Path
     key: Path
 
+    def check(self) -> None:
+        """Raise InputError if the files are absent, no certificate, or do not belong together."""
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.chain, self.key)
+        except OSError as error:
+            raise InputError(f"{self.chain} with {self.key} is no usable certificate: {error}") from None
+
 
 def run(app: ASGIApp, bound: socket.socket, certificate: Certificate | None = None) -> None:
     """Serve until SIGINT or SIGTERM; requests under way are answered first.
 
     Raises InputError if the certificate cannot be used.
     """
-    chosen = configuration(traced(app) if are_wanted() else app, certificate)
-    try:
-        chosen.load()
-    except OSError as error:
-        assert certificate is not None
-        raise InputError(f"{certificate.chain} and {certificate.key} cannot be used: {error}") from None
-    uvicorn.Server(chosen).run([bound])
+    if certificate is not None:
+        certificate.check()
+    uvicorn.Server(configuration(traced(app) if are_wanted() else app, certificate)).run([bound])
 
 
-def configuration(app: ASGIApp, certificate: Certificate | None = None) -> uvicorn.Config:
+def run_workers(
+    make_app: Callable[[], ASGIApp],
+    workers: int,
+    bound: socket.socket,
+    certificate: Certificate | None = None,
+) -> None:
+    """Serve from several processes, and start one anew when it dies; ``make_app`` must pickle.
+
+    They take connections from one socket and map one packed copy of the weights. Each has its share of the
+    cores, unless OMP_NUM_THREADS says otherwise. Raises InputError if the certificate cannot be used.
+    """
+    if certificate is not None:
+        certificate.check()
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+    chosen = configuration(make_app, certificate)
+    chosen.workers, chosen.factory = workers, True
+    bound.listen(chosen.backlog)
+    with TemporaryDirectory(prefix="quiver-metrics-") as folder:
+        os.environ[SHARED_FOLDER] = folder
+        Multiprocess(chosen, [bound]).run()
+
+
+def configuration(
+    app: ASGIApp | Callable[[], ASGIApp], certificate: Certificate | None = None
+) -> uvicorn.Config:
     """How uvicorn runs: no log of requests, no banner in headers."""
     return uvicorn.Config(
         app,
@@ -57,6 +93,7 @@ def configuration(app: ASGIApp, certificate: Certificate | None = None) -> uvico
         access_log=False,
         server_header=False,
         ws="none",
+        timeout_worker_healthcheck=HEALTH_SECONDS,
         ssl_certfile=None if certificate is None else certificate.chain,
         ssl_keyfile=None if certificate is None else certificate.key,
     )
