@@ -75,7 +75,7 @@ class Metrics:
         if not os.environ.get(SHARED_FOLDER):
             return generate_latest(self._registry)
         together = CollectorRegistry()
-        MultiProcessCollector(together)
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return generate_latest(together)
 
     def _take_over(self) -> None:
