@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from quiver.evaluate.report import read_runs, report, to_html
-from tests.evaluate.report.browser import browser, show
+from tests.browser import browser, show
 from tests.evaluate.report.made import everywhere, results, varied, write
 
 HOSTILE = (
@@ -81,7 +81,7 @@ def test_a_page_asks_for_nothing_else(pages: dict[str, Path]) -> None:
 @pytest.mark.parametrize("page", ["varied", "hostile"])
 @pytest.mark.parametrize("width", [1280, 768, 390, 320])
 def test_nothing_overflows(driver: Any, pages: dict[str, Path], page: str, width: int) -> None:
-    show(driver, pages[page], width)
+    show(driver, pages[page].as_uri(), width)
     assert driver.execute_script("return document.documentElement.scrollWidth") <= width
     beyond = """
         const within = e => e.closest('.scroll') || e.closest('svg');
@@ -101,7 +101,7 @@ def test_nothing_overflows(driver: Any, pages: dict[str, Path], page: str, width
 
 
 def test_every_figure_is_labelled(driver: Any, pages: dict[str, Path]) -> None:
-    show(driver, pages["varied"], 1280)
+    show(driver, pages["varied"].as_uri(), 1280)
     figures = driver.execute_script("""
         return [...document.querySelectorAll('figure')].map(figure => ({
             title: figure.querySelector('h3').textContent,
@@ -119,7 +119,7 @@ def test_every_figure_is_labelled(driver: Any, pages: dict[str, Path]) -> None:
 
 
 def test_hostile_names_do_nothing(driver: Any, pages: dict[str, Path]) -> None:
-    show(driver, pages["hostile"], 1280)
+    show(driver, pages["hostile"].as_uri(), 1280)
     assert driver.execute_script("return window.hurt === undefined")
     assert driver.title == HOSTILE[0]
 
@@ -127,7 +127,7 @@ def test_hostile_names_do_nothing(driver: Any, pages: dict[str, Path]) -> None:
 def test_light_and_dark_have_contrast(driver: Any, pages: dict[str, Path]) -> None:
     """WCAG's 4.5 for words and 3 for marks, against the paper of either scheme."""
     for dark in (False, True):
-        show(driver, pages["varied"], 1280, dark=dark)
+        show(driver, pages["varied"].as_uri(), 1280, dark=dark)
         paper = colour(driver, "body", "backgroundColor")
         assert (luminance(paper) < 0.1) is dark
         for words in ("h1", "header p", "figcaption", "th"):
@@ -137,7 +137,7 @@ def test_light_and_dark_have_contrast(driver: Any, pages: dict[str, Path]) -> No
 
 
 def test_a_printed_page_is_light_whatever_the_screen(driver: Any, pages: dict[str, Path]) -> None:
-    show(driver, pages["varied"], 800, dark=True, media="print")
+    show(driver, pages["varied"].as_uri(), 800, dark=True, media="print")
     assert luminance(colour(driver, "body", "backgroundColor")) == pytest.approx(1)
     printed = driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
     assert base64.b64decode(printed["data"]).startswith(b"%PDF")

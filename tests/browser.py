@@ -43,7 +43,7 @@ def browser(profile: Path) -> Iterator[Any]:
         driver.quit()
 
 
-def show(driver: Any, page: Path, width: int, *, dark: bool = False, media: str = "screen") -> None:
+def show(driver: Any, address: str, width: int, *, dark: bool = False, media: str = "screen") -> None:
     """Open a page at a width in CSS pixels, which Chromium's window alone cannot have below 500."""
     driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
@@ -51,4 +51,4 @@ def show(driver: Any, page: Path, width: int, *, dark: bool = False, media: str 
     )
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": [scheme]})
-    driver.get(page.as_uri())
+    driver.get(address)
