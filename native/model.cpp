@@ -10,7 +10,7 @@
 namespace quiver {
 namespace {
 
-constexpr size_t kKeptRows = 16384;  // a batch of more rows gives its working memory back
+constexpr size_t kKeptBatchRows = 16384;  // a batch of more rows gives its working memory back
 
 // Rows in blocks of about equal size.
 template <class Block>
@@ -44,7 +44,7 @@ void Model::run(const Batch& batch, std::span<const int64_t> rows, float* out) {
                       normed.data());
     std::copy_n(normed.data(), shape_.hidden, out + i * shape_.hidden);
   }
-  if (position_.size() > kKeptRows) arena_.release();
+  if (position_.size() > kKeptBatchRows) arena_.release();
 }
 
 std::vector<PrefixHandle> Model::keep(const Batch& batch) {

@@ -90,7 +90,7 @@ class Model {
   struct Part {
     const Matrix& matrix;
     int first_panel, panels;
-    size_t stride() const { return size_t(panels) * kPanel; }
+    size_t stride() const { return size_t(panels + 1) * kPanel; }  // apart from powers of two, which share cache lines
   };
   struct Sequence {
     int first_row, length, start;  // start: positions in its prefix

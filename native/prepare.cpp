@@ -102,7 +102,7 @@ void Model::lay_out_buffers(int rows, bool own_units) {
   b.rounded_stride = padded_stride(width, Element::kInt8);
   const bool rounds = row_element_ == Element::kInt8;
   const size_t rows_at_once = kernels_.row_block + kPanel;
-  b.product = rows_at_once * kMostPanels * kPanel * sizeof(float);
+  b.product = rows_at_once * (kMostPanels + 1) * kPanel * sizeof(float);
   const size_t rests = rounds ? b.product + rows_at_once * b.rounded_stride : 0;
   const size_t queries = size_t(kQueryBlock * shape_.group() + kPanel);
   const size_t attention = queries * (2 * shape_.channels() + 2 * kKeyBlock + 2) * sizeof(float);

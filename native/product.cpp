@@ -29,17 +29,21 @@ void Model::multiply_rows(const Part& part, const std::byte* rows, size_t stride
   const int lines = int(kernels_.panel_bytes / kLine);
   const size_t line_bytes = inputs_per_line(matrix.element) * element_size(row_element_);
   const auto product = kernels_.product_of(matrix.element);
+  const std::byte* panels = matrix.panels + part.first_panel * matrix.panel_stride();
+  const bool is_last = part.first_panel + part.panels >= matrix.panel_count();
+  const std::byte* following = is_last ? nullptr : panels + part.panels * matrix.panel_stride();
   for (int line = 0; line < matrix.lines(); line += lines)
     product({.rows = rows + line * line_bytes,
              .row_stride = stride,
              .row_count = count,
-             .panels = matrix.panels + part.first_panel * matrix.panel_stride() + line * kLine,
+             .panels = panels + line * kLine,
              .panel_stride = matrix.panel_stride(),
              .panel_count = part.panels,
              .lines = std::min(lines, matrix.lines() - line),
              .out = numbers,
              .out_stride = part.stride(),
-             .accumulate = line > 0});
+             .accumulate = line > 0,
+             .next_panels = line + lines < matrix.lines() ? panels + (line + lines) * kLine : following});
 }
 
 // From whole numbers to floats. What rounding left of some rows is multiplied as rows of its own, laid
@@ -47,9 +51,9 @@ void Model::multiply_rows(const Part& part, const std::byte* rows, size_t stride
 void Model::undo_rounding(const Part& part, const Rows& rows, int first, int count, float* numbers) {
   const Matrix& matrix = part.matrix;
   const size_t stride = part.stride();
-  const int output = part.first_panel * kPanel;
+  const int output = part.first_panel * kPanel, outputs = part.panels * kPanel;
   const auto undo = [&](float* row, float scale) {
-    kernels_.dequantize(row, int(stride), scale, matrix.scale + output, kernels_.int8_bias, matrix.sums + output);
+    kernels_.dequantize(row, outputs, scale, matrix.scale + output, kernels_.int8_bias, matrix.sums + output);
   };
   float* rest_numbers = numbers + buffers_.product / sizeof(float);
   auto* rest = reinterpret_cast<std::byte*>(rest_numbers) + buffers_.product;
@@ -62,7 +66,7 @@ void Model::undo_rounding(const Part& part, const Rows& rows, int first, int cou
     undo(numbers, rows.scales[r]);
     if (rows.rest_scales[r] == 0) continue;
     undo(rest_numbers, rows.rest_scales[r]);
-    kernels_.add(numbers, rest_numbers, int(stride));
+    kernels_.add(numbers, rest_numbers, outputs);
     rest_numbers += stride;
   }
 }

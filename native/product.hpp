@@ -12,6 +12,7 @@ constexpr int kBlockRows = 1024;                     // rows that pass through a
 constexpr int kMostPanels = kMostChannels / kPanel;  // panels that a task multiplies at once
 constexpr int kTasksPerThread = 4;                   // enough that threads end together
 constexpr int kRowsPerTask = 16;                     // of work on one row at a time
+constexpr size_t kKeptRows = 5 << 18;                // bytes of a task's rows that stay in the second cache
 
 template <class T>
 T* as(std::byte* p) {
@@ -33,18 +34,25 @@ template <class Epilogue>
 void Model::multiply(const Matrix& matrix, int first_panel, int panels, int align, const Rows& rows,
                      Epilogue&& epilogue) {
   const int row_blocks = (rows.count + kernels_.row_block - 1) / kernels_.row_block;
+  const int block = row_blocks == 0 ? 0 : round_up((rows.count + row_blocks - 1) / row_blocks, 2 * kPanel);
   const int shares = std::max(1, (threads_ * kTasksPerThread + row_blocks - 1) / row_blocks);
   const int most = std::max(align, kMostPanels / align * align);
   const int chunk = std::min(round_up((panels + shares - 1) / shares, align), most);
   const int chunks = (panels + chunk - 1) / chunk;
+  const bool stay = block * rows.stride <= kKeptRows;
+  const int at_once = stay ? std::min(most, round_up(kernels_.panels_at_once, align)) : most;
   Threads::run(chunks * row_blocks, threads_, [&](int task, int thread) {
-    const int row = task % row_blocks * kernels_.row_block, panel = task / row_blocks * chunk;
-    const int row_count = std::min(kernels_.row_block, rows.count - row), width = std::min(chunk, panels - panel);
+    const int row = task / chunks * block, row_count = std::min(block, rows.count - row);
+    int panel = task % chunks * chunk;
+    const int width = std::min(chunk, panels - panel);
+    if (row_count <= 0) return;
     float* numbers = as<float>(buffers_.thread[thread]);
-    const Part part{matrix, first_panel + panel, width};
-    multiply_rows(part, rows.data + row * rows.stride, rows.stride, row_count, numbers);
-    if (matrix.element == Element::kInt8) undo_rounding(part, rows, row, row_count, numbers);
-    epilogue(row, row_count, panel, width, numbers, part.stride());
+    for (int last = panel + width; panel < last; panel += at_once) {
+      const Part part{matrix, first_panel + panel, std::min(at_once, last - panel)};
+      multiply_rows(part, rows.data + row * rows.stride, rows.stride, row_count, numbers);
+      if (matrix.element == Element::kInt8) undo_rounding(part, rows, row, row_count, numbers);
+      epilogue(row, row_count, panel, part.panels, numbers, part.stride());
+    }
   });
 }
 

@@ -26,6 +26,7 @@ struct Product {
   float* out;
   size_t out_stride;
   bool accumulate;
+  const std::byte* next_panels = nullptr;  // to be brought near, if known
 };
 
 // Softmax state of one row of attention: the largest score so far and the sum of the exponentials.
@@ -45,6 +46,7 @@ struct Kernels {
   bool bf16_rows;      // the bfloat16 product takes rows in bfloat16; else in float32
   int int8_bias;       // added to int8 rows, for products that take unsigned ones
   int row_block;       // rows that a task multiplies at once
+  int panels_at_once;  // by how many panels, where the rows fit into the second cache and stay there
   size_t panel_bytes;  // of a panel that are multiplied at once: they stay in the first cache while rows pass
 
   using Multiply = void (*)(const Product&);

@@ -10,6 +10,8 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
+
 #include "kernels.hpp"
 
 namespace {
@@ -46,17 +48,24 @@ struct Int8Tiles {
   static void add11() { _tile_dpbssd(3, 5, 7); }
 };
 
-// Brings tiles of the panels that come next into the second cache.
+// The share of the panels to come that one block of rows brings into the second cache: of each tile, lines
+// first .. first + count - 1.
+struct Ahead {
+  const std::byte* lines;
+  int first, count;
+};
+
 template <int P>
-void prefetch_tiles(const std::byte* lines, size_t panel_stride) {
-  for (int p = 0; p < P; p++)
-    for (int i = 0; i < kTileRows; i++)
-      _mm_prefetch(reinterpret_cast<const char*>(lines + p * panel_stride + i * kTileBytes), _MM_HINT_T1);
+void prefetch_share(const Ahead& ahead, size_t at_lines, size_t panel_stride) {
+  for (int i = ahead.first; i < ahead.first + ahead.count; i++)
+    for (int p = 0; p < P; p++)
+      _mm_prefetch(reinterpret_cast<const char*>(ahead.lines + p * panel_stride + at_lines + i * kTileBytes),
+                   _MM_HINT_T1);
 }
 
-// 16 x R rows by P panels of sums stay in tiles while k runs.
+// 16 x R rows by P panels of sums stay in tiles while k runs. Rows pass by the first cache, which is the panels'.
 template <class Tiles, int R, int P>
-void amx_tile(const Product& product, int row, int panel) {
+void amx_tile(const Product& product, int row, int panel, const Ahead& ahead) {
   const auto* rows = static_cast<const std::byte*>(product.rows) + row * product.row_stride;
   const auto* lower_rows = rows + kTileRows * product.row_stride;
   const std::byte* lines = product.panels + panel * product.panel_stride;
@@ -77,7 +86,7 @@ void amx_tile(const Product& product, int row, int panel) {
   }
   for (int i = 0; i < product.lines; i += kTileRows) {
     const size_t at_rows = i / kTileRows * kTileBytes, at_lines = i * kTileBytes;
-    _tile_loadd(4, rows + at_rows, product.row_stride);
+    _tile_stream_loadd(4, rows + at_rows, product.row_stride);
     _tile_loadd(6, lines + at_lines, kTileBytes);
     Tiles::add00();
     if constexpr (P == 2) {
@@ -85,11 +94,11 @@ void amx_tile(const Product& product, int row, int panel) {
       Tiles::add01();
     }
     if constexpr (R == 2) {
-      _tile_loadd(5, lower_rows + at_rows, product.row_stride);
+      _tile_stream_loadd(5, lower_rows + at_rows, product.row_stride);
       Tiles::add10();
     }
     if constexpr (R == 2 && P == 2) Tiles::add11();
-    if (row == 0) prefetch_tiles<P>(lines + P * product.panel_stride + at_lines, product.panel_stride);
+    prefetch_share<P>(ahead, at_lines, product.panel_stride);
   }
   _tile_stored(0, out, out_stride);
   if constexpr (P == 2) _tile_stored(1, out + kTileRows, out_stride);
@@ -100,9 +109,15 @@ void amx_tile(const Product& product, int row, int panel) {
 // The panels stay in the first cache while the rows pass.
 template <class Tiles, int P>
 void amx_panels(const Product& product, int panel) {
-  for (int row = 0; row < product.row_count; row += 2 * kTileRows) {
-    if (row + kTileRows < product.row_count) amx_tile<Tiles, 2, P>(product, row, panel);
-    else amx_tile<Tiles, 1, P>(product, row, panel);
+  constexpr int kRows = 2 * kTileRows;
+  const int blocks = (product.row_count + kRows - 1) / kRows, share = (kTileRows + blocks - 1) / blocks;
+  const bool is_last = panel + P >= product.panel_count;
+  const std::byte* next = is_last ? product.next_panels : product.panels + (panel + P) * product.panel_stride;
+  for (int block = 0; block < blocks; block++) {
+    const int row = block * kRows, first = std::min(block * share, kTileRows);
+    const Ahead ahead{next, first, next == nullptr ? 0 : std::min(share, kTileRows - first)};
+    if (row + kTileRows < product.row_count) amx_tile<Tiles, 2, P>(product, row, panel, ahead);
+    else amx_tile<Tiles, 1, P>(product, row, panel, ahead);
   }
 }
 
