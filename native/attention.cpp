@@ -76,12 +76,14 @@ void Model::attend_head(int layer, const AttentionTask& task, std::span<const in
       kernels_.softmax(row, here * kUnit, visible, states[q], output + size_t(q) * channels, channels);
       if (narrow) kernels_.narrow(row, here * kUnit, Element::kBfloat16, weights + q * kKeyBlock);
     }
-    for (int u = 0; u < here; u++)
-      product({.rows = narrow ? static_cast<const void*>(weights + u * kUnit) : scores + u * kUnit,
-               .row_stride = kKeyBlock * element_size(attention_element_), .row_count = count,
-               .panels = unit(u) + layout.values_offset(), .panel_stride = layout.value_panel_stride(),
-               .panel_count = channels / kPanel, .lines = kUnit / layout.depth(), .out = output,
-               .out_stride = size_t(channels), .accumulate = true});
+    const int lines = here * kUnit / layout.depth(), unit_lines = kUnit / layout.depth();
+    const std::byte* pieces[kKeyBlock / kPieceLines];
+    for (int line = 0; line < lines; line += kPieceLines)
+      pieces[line / kPieceLines] = unit(line / unit_lines) + layout.values_offset() + line % unit_lines * kLine;
+    product({.rows = narrow ? static_cast<const void*>(weights) : scores,
+             .row_stride = kKeyBlock * element_size(attention_element_), .row_count = count, .panels = nullptr,
+             .panel_stride = layout.value_panel_stride(), .panel_count = channels / kPanel, .lines = lines,
+             .out = output, .out_stride = size_t(channels), .accumulate = true, .pieces = pieces});
   }
   for (int q = 0; q < count; q++) {
     float* row = output + size_t(q) * channels;

@@ -32,7 +32,7 @@ std::vector<const Kernels*> probe() {
   const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
   const bool bf16 = vnni && __builtin_cpu_supports("avx512bf16");
   std::vector<const Kernels*> found;
-  if (avx512 && has_amx()) found.push_back(&kAmxKernels);
+  if (bf16 && has_amx()) found.push_back(&kAmxKernels);
   if (bf16) found.push_back(&kAvx512Bf16Kernels);
   if (vnni) found.push_back(&kAvx512VnniKernels);
   if (avx512) found.push_back(&kAvx512Kernels);

@@ -27,7 +27,10 @@ struct Product {
   size_t out_stride;
   bool accumulate;
   const std::byte* next_panels = nullptr;  // to be brought near, if known
+  // Panels whose lines lie in pieces of kPieceLines: where each piece of the first panel begins, in place of `panels`.
+  const std::byte* const* pieces = nullptr;
 };
+constexpr int kPieceLines = 16;
 
 // Softmax state of one row of attention: the largest score so far and the sum of the exponentials.
 struct SoftmaxState {

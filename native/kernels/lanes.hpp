@@ -63,10 +63,14 @@ inline Lanes load_bf16(const uint16_t* p) {
 }
 // Rounds to bfloat16, ties to even.
 inline void store_bf16(uint16_t* p, Lanes a) {
+#if defined(__AVX512BF16__)
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(a.v)));
+#else
   const __m512i bits = _mm512_castps_si512(a.v);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
   const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
+#endif
 }
 // a / b to the last bits, for b >= 1: the instruction for it takes as long as a dozen others.
 inline Lanes quotient(Lanes a, Lanes b) {

@@ -72,7 +72,24 @@ int wide_tiles(const Product& product, int panel) {
 }
 
 template <class Dot>
+void multiply(const Product& product);
+
+template <class Dot>
+void multiply_pieces(const Product& product) {
+  Product piece = product;
+  piece.lines = quiver::kPieceLines;
+  piece.pieces = nullptr;
+  for (int i = 0; i < product.lines / quiver::kPieceLines; i++) {
+    piece.panels = product.pieces[i];
+    multiply<Dot>(piece);
+    piece.rows = static_cast<const std::byte*>(piece.rows) + quiver::kPieceLines * kLineBytes / kLanes;
+    piece.accumulate = true;
+  }
+}
+
+template <class Dot>
 void multiply(const Product& product) {
+  if (product.pieces != nullptr) return multiply_pieces<Dot>(product);
   int panel = 0;
   if (product.row_count == 1) panel = wide_tiles<Dot, 1, 4>(product, 0);
   if (product.row_count == 2) panel = wide_tiles<Dot, 2, 2>(product, 0);

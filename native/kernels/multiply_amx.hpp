@@ -18,7 +18,7 @@ namespace {
 
 using quiver::Product;
 
-constexpr int kTileRows = 16;
+constexpr int kTileRows = quiver::kPieceLines;
 constexpr size_t kTileBytes = 64;
 
 struct alignas(64) TileShapes {
@@ -68,8 +68,7 @@ template <class Tiles, int R, int P>
 void amx_tile(const Product& product, int row, int panel, const Ahead& ahead) {
   const auto* rows = static_cast<const std::byte*>(product.rows) + row * product.row_stride;
   const auto* lower_rows = rows + kTileRows * product.row_stride;
-  const std::byte* lines = product.panels + panel * product.panel_stride;
-  const std::byte* next_lines = lines + product.panel_stride;
+  const size_t at_panel = panel * product.panel_stride;
   float* out = product.out + row * product.out_stride + panel * kTileRows;
   float* lower_out = out + kTileRows * product.out_stride;
   const size_t out_stride = product.out_stride * sizeof(float);
@@ -86,11 +85,12 @@ void amx_tile(const Product& product, int row, int panel, const Ahead& ahead) {
   }
   for (int i = 0; i < product.lines; i += kTileRows) {
     const size_t at_rows = i / kTileRows * kTileBytes, at_lines = i * kTileBytes;
+    const std::byte* lines = product.pieces ? product.pieces[i / kTileRows] : product.panels + at_lines;
     _tile_stream_loadd(4, rows + at_rows, product.row_stride);
-    _tile_loadd(6, lines + at_lines, kTileBytes);
+    _tile_loadd(6, lines + at_panel, kTileBytes);
     Tiles::add00();
     if constexpr (P == 2) {
-      _tile_loadd(7, next_lines + at_lines, kTileBytes);
+      _tile_loadd(7, lines + at_panel + product.panel_stride, kTileBytes);
       Tiles::add01();
     }
     if constexpr (R == 2) {
@@ -112,7 +112,9 @@ void amx_panels(const Product& product, int panel) {
   constexpr int kRows = 2 * kTileRows;
   const int blocks = (product.row_count + kRows - 1) / kRows, share = (kTileRows + blocks - 1) / blocks;
   const bool is_last = panel + P >= product.panel_count;
-  const std::byte* next = is_last ? product.next_panels : product.panels + (panel + P) * product.panel_stride;
+  const std::byte* next = product.next_panels;
+  if (product.pieces != nullptr) next = nullptr;
+  else if (!is_last) next = product.panels + (panel + P) * product.panel_stride;
   for (int block = 0; block < blocks; block++) {
     const int row = block * kRows, first = std::min(block * share, kTileRows);
     const Ahead ahead{next, first, next == nullptr ? 0 : std::min(share, kTileRows - first)};
