@@ -10,13 +10,12 @@
 namespace quiver {
 namespace {
 
-constexpr size_t kKeptBatchRows = 16384;  // a batch of more rows gives its working memory back
+constexpr size_t kKeptRows = 16384;  // a batch of more rows gives its working memory back
 
 // Rows in blocks of about equal size.
 template <class Block>
 void in_blocks(std::span<const int32_t> rows, Block&& block) {
-  const int count = int(rows.size()), blocks = (count + kBlockRows - 1) / kBlockRows;
-  const int size = blocks == 0 ? 0 : round_up((count + blocks - 1) / blocks, kPanel);
+  const int count = int(rows.size()), size = even_block(count, kBlockRows);
   for (int first = 0; first < count; first += size) block(rows.subspan(first, std::min(size, count - first)));
 }
 
@@ -44,7 +43,7 @@ void Model::run(const Batch& batch, std::span<const int64_t> rows, float* out) {
                       normed.data());
     std::copy_n(normed.data(), shape_.hidden, out + i * shape_.hidden);
   }
-  if (position_.size() > kKeptBatchRows) arena_.release();
+  if (position_.size() > kKeptRows) arena_.release();
 }
 
 std::vector<PrefixHandle> Model::keep(const Batch& batch) {

@@ -12,11 +12,17 @@ constexpr int kBlockRows = 1024;                     // rows that pass through a
 constexpr int kMostPanels = kMostChannels / kPanel;  // panels that a task multiplies at once
 constexpr int kTasksPerThread = 4;                   // enough that threads end together
 constexpr int kRowsPerTask = 16;                     // of work on one row at a time
-constexpr size_t kKeptRows = 5 << 18;                // bytes of a task's rows that stay in the second cache
+constexpr size_t kKeptRowBytes = 5 << 18;            // bytes of a task's rows that stay in the second cache
 
 template <class T>
 T* as(std::byte* p) {
   return reinterpret_cast<T*>(p);
+}
+
+// The rows of blocks of about equal size: a multiple of 16, as `most` is.
+inline int even_block(int count, int most) {
+  const int blocks = std::max(1, (count + most - 1) / most);
+  return round_up(std::max(1, (count + blocks - 1) / blocks), kPanel);
 }
 
 // Calls work(row, floats to work in) for rows 0 .. count - 1.
@@ -33,19 +39,17 @@ void Model::each_row(int count, Work&& work) {
 template <class Epilogue>
 void Model::multiply(const Matrix& matrix, int first_panel, int panels, int align, const Rows& rows,
                      Epilogue&& epilogue) {
-  const int row_blocks = (rows.count + kernels_.row_block - 1) / kernels_.row_block;
-  const int block = row_blocks == 0 ? 0 : round_up((rows.count + row_blocks - 1) / row_blocks, 2 * kPanel);
+  const int block = even_block(rows.count, kernels_.row_block), row_blocks = (rows.count + block - 1) / block;
   const int shares = std::max(1, (threads_ * kTasksPerThread + row_blocks - 1) / row_blocks);
   const int most = std::max(align, kMostPanels / align * align);
   const int chunk = std::min(round_up((panels + shares - 1) / shares, align), most);
   const int chunks = (panels + chunk - 1) / chunk;
-  const bool stay = block * rows.stride <= kKeptRows;
+  const bool stay = block * rows.stride <= kKeptRowBytes;
   const int at_once = stay ? std::min(most, round_up(kernels_.panels_at_once, align)) : most;
   Threads::run(chunks * row_blocks, threads_, [&](int task, int thread) {
     const int row = task / chunks * block, row_count = std::min(block, rows.count - row);
     int panel = task % chunks * chunk;
     const int width = std::min(chunk, panels - panel);
-    if (row_count <= 0) return;
     float* numbers = as<float>(buffers_.thread[thread]);
     for (int last = panel + width; panel < last; panel += at_once) {
       const Part part{matrix, first_panel + panel, std::min(at_once, last - panel)};

@@ -9,7 +9,6 @@ constinit const quiver::Kernels quiver::kAvx512Kernels = with_rowwise({
     .bf16_rows = false,
     .int8_bias = 0,
     .row_block = 144,
-    .panels_at_once = 32,
     .panel_bytes = 16 << 10,
     .multiply = {multiply<Float32Dot>, multiply<WidenedBfloat16Dot>, multiply<Int8Dot>},
 });

@@ -10,7 +10,6 @@ constinit const quiver::Kernels quiver::kAvx512Bf16Kernels = with_rowwise({
     .bf16_rows = true,
     .int8_bias = 128,
     .row_block = 144,
-    .panels_at_once = 32,
     .panel_bytes = 16 << 10,
     .multiply = {multiply<Float32Dot>, multiply<Bfloat16Dot>, multiply<Int8Dot>},
 });

@@ -30,7 +30,7 @@ struct Product {
   // Panels whose lines lie in pieces of kPieceLines: where each piece of the first panel begins, in place of `panels`.
   const std::byte* const* pieces = nullptr;
 };
-constexpr int kPieceLines = 16;
+constexpr int kPieceLines = 16;  // a tile of AMX
 
 // Softmax state of one row of attention: the largest score so far and the sum of the exponentials.
 struct SoftmaxState {
@@ -49,7 +49,7 @@ struct Kernels {
   bool bf16_rows;      // the bfloat16 product takes rows in bfloat16; else in float32
   int int8_bias;       // added to int8 rows, for products that take unsigned ones
   int row_block;       // rows that a task multiplies at once
-  int panels_at_once;  // by how many panels, where the rows fit into the second cache and stay there
+  int panels_at_once = 32;  // by how many panels, where the rows fit into the second cache and stay there
   size_t panel_bytes;  // of a panel that are multiplied at once: they stay in the first cache while rows pass
 
   using Multiply = void (*)(const Product&);
