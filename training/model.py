@@ -1,9 +1,8 @@
 """The small Qwen3 shape, its start as a static embedder, and batches of token rows.
 
-The start: the token table holds the teacher's vectors of the decoded entries, turned into the space
-of the targets and weighted by rarity. The first layer marks the tokens after an instruction's
-"Query"; the last two copy the mean of the marked tokens (of all, where none is) into the end token.
-So the untrained model is a fair bag-of-words embedder that knows what a prompt is, and training
+The start: the token table is the one that `static.py` trained. The first layer marks the tokens after
+an instruction's "Query"; the last copies the mean of the marked tokens (of all, where none is) into the
+end token. So the untrained model is a bag-of-words embedder that knows what a prompt is, and training
 begins from there.
 """
 
@@ -17,13 +16,14 @@ import torch
 from numpy.typing import NDArray
 from transformers import DynamicCache, Qwen3Config, Qwen3Model
 
-HIDDEN = 256
+HIDDEN = 384
 HEAD_DIMENSION = 64
-KEY_VALUE_HEADS = 2
-HEADS = 4
-LAYERS = 4
+# As many values as places: one layer can copy a whole mean.
+KEY_VALUE_HEADS = 6
+HEADS = 6
+EMBEDDER_LAYERS, RERANKER_LAYERS = 2, 3
 FEED_FORWARD = 768
-CUTS = (256, 128, 64)
+CUTS = (384, 192, 96)
 _RARITY = 1e-3
 _NOISE = 0.001
 _OUTPUT_NOISE = 0.0001
@@ -49,15 +49,15 @@ SCRATCH = Scratch()
 CONTENT = SCRATCH.flag
 
 
-def configuration(entries: int, end_id: int) -> Qwen3Config:
-    """Give the Qwen3 configuration of both built-in models."""
+def configuration(entries: int, end_id: int, layers: int) -> Qwen3Config:
+    """Give the Qwen3 configuration of a built-in model."""
     return Qwen3Config(
         vocab_size=entries,
         hidden_size=HIDDEN,
         head_dim=HEAD_DIMENSION,
         num_attention_heads=HEADS,
         num_key_value_heads=KEY_VALUE_HEADS,
-        num_hidden_layers=LAYERS,
+        num_hidden_layers=layers,
         intermediate_size=FEED_FORWARD,
         max_position_embeddings=32768,
         rope_parameters={"rope_type": "default", "rope_theta": 1_000_000.0},
@@ -138,7 +138,7 @@ def point_queries(model: Qwen3Model, layer: int, heads: Sequence[int]) -> None:
 @torch.no_grad()
 def quieten(model: Qwen3Model) -> None:
     """Begin with weights that do almost nothing."""
-    for layer in range(LAYERS):
+    for layer in range(model.config.num_hidden_layers):
         for part in ("attn.q_proj", "attn.k_proj", "attn.v_proj"):
             weight(model, layer, part).normal_(0, _NOISE)
         weight(model, layer, "attn.o_proj").normal_(0, _OUTPUT_NOISE)
@@ -173,14 +173,13 @@ def start_as_static_embedder(
     weight(model, 0, "mlp.up_proj")[0].zero_()[SCRATCH.second_share] = 1
     weight(model, 0, "mlp.down_proj")[:, 0] = 0
     weight(model, 0, "mlp.down_proj")[SCRATCH.flag, 0] = 0.05
-    values = KEY_VALUE_HEADS * HEAD_DIMENSION
-    for layer, start in ((LAYERS - 2, 0), (LAYERS - 1, values)):
-        point_queries(model, layer, heads=range(HEADS))
-        keys = weight(model, layer, "attn.k_proj")
-        for group in range(KEY_VALUE_HEADS):
-            keys[group * HEAD_DIMENSION + SLOW, SCRATCH.flag] = 1
-            keys[group * HEAD_DIMENSION + SLOW_CONSTANT, SCRATCH.constant] = 0.2
-        pool(model, layer, range(start, min(start + values, CONTENT)))
+    last = model.config.num_hidden_layers - 1
+    point_queries(model, last, heads=range(HEADS))
+    keys = weight(model, last, "attn.k_proj")
+    for group in range(KEY_VALUE_HEADS):
+        keys[group * HEAD_DIMENSION + SLOW, SCRATCH.flag] = 1
+        keys[group * HEAD_DIMENSION + SLOW_CONSTANT, SCRATCH.constant] = 0.2
+    pool(model, last, range(CONTENT))
 
 
 def padded(rows: Sequence[Sequence[int]], filler: int) -> tuple[torch.Tensor, torch.Tensor]:

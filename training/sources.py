@@ -73,7 +73,8 @@ def unpacked(source: Source, cache: Path) -> Path:
     if folder.exists():
         return folder
     archive = _archive(source, cache / source.registry)
-    partial = folder.with_suffix(".partial")
+    partial = folder.with_name(f"{folder.name}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
     if source.registry == "debian":
         subprocess.run(["dpkg-deb", "-x", str(archive), str(partial)], check=True)
     else:

@@ -2,8 +2,9 @@
 
 A step costs a look-up per token and one product per batch, a thousandth of a transformer's, so every pair is
 seen many times. The loss is InfoNCE in both directions over large batches of one source (its own texts are
-the hard negatives) at 250, 128 and 64 dimensions, plus one minus the cosine to the teacher's vector where
-there is one. The table is then where `embedder.py` begins. About 10 minutes on two cores.
+the hard negatives) at every cut of the dimensions, plus, where the teacher has a vector, one minus the
+cosine to it and the squared difference of the batch's cosines among each other. A translation follows its
+English side's vector. The table is then where `embedder.py` begins. About 20 minutes on two cores.
 
     python static.py --work WORK --epochs 12
 """
@@ -27,17 +28,18 @@ from tqdm import tqdm
 
 from embedder import Targets, contrastive, count_entries, make_targets
 from extract import Pair
-from held_out import measure
-from label import Labels, load_labels
+from held_out import agreement, measure
+from label import Labels, held_out_texts, load_labels
 from model import CONTENT, token_table
 from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT
 
-CUTS = (CONTENT, 128, 64)
+CUTS = (CONTENT, 192, 96)
 LEARNING_RATE = 2e-3
-BATCH = 768
+BATCH = 1024
 MAX_QUERY, MAX_DOCUMENT = 96, 192
 TEACHER_SHARE = 1.0
+RELATION_SHARE = 10.0
 _EXPONENT = 0.8
 
 
@@ -79,32 +81,48 @@ def drawn_batches(pairs: Sequence[Pair], generator: random.Random) -> Iterator[l
         yield generator.sample(members, min(BATCH, len(members)))
 
 
-def batch_loss(
-    table: torch.Tensor,
-    queries: Bags,
-    documents: Bags,
-    numbers: Sequence[int],
-    labels: Labels,
-    targets: Targets,
-) -> torch.Tensor:
-    """Give the loss of one batch."""
+def relation(found: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
+    """Give the mean squared difference of the texts' cosines among each other."""
+    ours, theirs = normalize(found), normalize(taught)
+    return (ours @ ours.T - theirs @ theirs.T).square().mean()
+
+
+def taught_vectors(
+    labels: Labels, targets: Targets, numbers: Sequence[int]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the teacher's vectors of the queries and documents; a translation has its document's."""
     query_rows, document_rows = labels.query_rows[numbers], labels.document_rows[numbers]
-    taught_documents = torch.from_numpy(targets.documents[document_rows])[:, :CONTENT]
-    taught_queries = torch.from_numpy(
-        np.where((query_rows >= 0)[:, None], targets.queries[np.maximum(query_rows, 0)], np.nan)
-    )[:, :CONTENT].float()
-    equal = torch.from_numpy(document_rows)
-    same = equal[:, None] == equal[None, :]
-    same |= torch.from_numpy((query_rows[:, None] == query_rows[None, :]) & (query_rows >= 0)[:, None])
-    same.fill_diagonal_(False)
-    found_queries, found_documents = means(table, queries), means(table, documents)
-    parts = [contrastive(found_queries, found_documents, same, cut) for cut in CUTS]
-    loss = parts[0] + 0.5 * (parts[1] + parts[2])
-    for found, taught in ((found_queries, taught_queries), (found_documents, taught_documents)):
-        known = ~torch.isnan(taught[:, 0])
-        if known.any():
-            cosines = torch.cosine_similarity(found[known], taught[known])
-            loss = loss + TEACHER_SHARE * known.float().mean() * (1 - cosines).mean()
+    documents = targets.documents[document_rows]
+    own = targets.queries[np.maximum(query_rows, 0)]
+    queries = np.where((query_rows >= 0)[:, None], own, documents)
+    return torch.from_numpy(queries)[:, :CONTENT], torch.from_numpy(documents)[:, :CONTENT]
+
+
+def equal_texts(labels: Labels, numbers: Sequence[int]) -> torch.Tensor:
+    """Mark the other lines that have a line's very query or document."""
+    documents = torch.from_numpy(labels.document_rows[numbers])
+    queries = torch.from_numpy(labels.query_rows[numbers])
+    same = documents[:, None] == documents[None, :]
+    same |= (queries[:, None] == queries[None, :]) & (queries >= 0)[:, None]
+    return same.fill_diagonal_(False)
+
+
+def batch_loss(
+    found: tuple[torch.Tensor, torch.Tensor],
+    taught: tuple[torch.Tensor, torch.Tensor],
+    same: torch.Tensor,
+) -> torch.Tensor:
+    """Give the loss of one batch from its queries and documents."""
+    parts = [contrastive(*found, same, cut) for cut in CUTS]
+    loss = parts[0] + 0.5 * torch.stack(parts[1:]).sum()
+    for ours, theirs in zip(found, taught, strict=True):
+        known = ~torch.isnan(theirs[:, 0])
+        if known.sum() > 1:
+            for cut in CUTS:
+                away = 1 - torch.cosine_similarity(ours[known, :cut], theirs[known, :cut]).mean()
+                apart = relation(ours[known, :cut], theirs[known, :cut])
+                taught_loss = TEACHER_SHARE * away + RELATION_SHARE * apart
+                loss = loss + known.float().mean() * taught_loss / len(CUTS)
     return loss
 
 
@@ -117,7 +135,10 @@ def report(table: torch.Tensor, work: Path, tokenizer: Tokenizer) -> dict[str, f
             found = normalize(means(table, bags(token_rows(bare, tokenizer, 512))))
         return found.numpy()
 
-    return measure(read_pairs(work / "held_out.jsonl"), vectors)
+    results = measure(read_pairs(work / "held_out.jsonl"), vectors)
+    taught = np.load(work / "labels/held_out.npy").astype(np.float32)
+    results["teacher"] = agreement(vectors(held_out_texts(work)), taught)
+    return {name: round(value, 3) for name, value in results.items()}
 
 
 def main() -> None:
@@ -146,7 +167,9 @@ def main() -> None:
     for step in tqdm(range(steps), desc="static", mininterval=10):
         numbers = next(source)
         chosen = bags([queries[i] for i in numbers]), bags([documents[i] for i in numbers])
-        loss = batch_loss(table, *chosen, numbers, labels, targets)
+        found = means(table, chosen[0]), means(table, chosen[1])
+        taught = taught_vectors(labels, targets, numbers)
+        loss = batch_loss(found, taught, equal_texts(labels, numbers))
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * max(0.02, 1 - step / steps)
         optimizer.zero_grad()
         loss.backward()
