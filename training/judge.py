@@ -1,10 +1,10 @@
 """The reranker's start: a Qwen3 network that, before any training, already compares two texts.
 
 Built by hand inside the ordinary Qwen3 shape. Layer 0 marks the tokens of the query and of the
-document; layer 1 lets document tokens find like tokens of the query; layers 2 and 3 copy the mean
-of the query's token vectors and, apart from it, of the document's into the last token; the
-feed-forward part of layer 3 multiplies the two, place by place. The sum decides between "yes" and
-"no". Training starts from there and is free to change everything.
+document; layer 1 lets document tokens find like tokens of the query; layer 2 copies the mean of the
+query's token vectors and, apart from it, of the document's into the last token, and its feed-forward
+part multiplies the two, place by place. The sum, with the found tokens' rarity, decides between "yes"
+and "no". Training starts from there and is free to change everything.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ from model import (
     HEADS,
     HIDDEN,
     KEY_VALUE_HEADS,
-    LAYERS,
     MARK,
+    RERANKER_LAYERS,
     SCRATCH,
-    SHARPNESS,
     SLOW,
     SLOW_CONSTANT,
     mark_segments,
@@ -35,11 +34,14 @@ from model import (
 )
 from tokenizer import token_id
 
-HALF = 120
+HALF = 184
 _POOL_SCALE = 36.0
-_MATCH_GAIN = 0.01
+MATCH_GAIN = 0.01
+_MATCH_SHARPNESS = 1.6
+_FLAG_SHARE, _NOTHING_SHARE = 0.18, 0.25
 _TEMPLATE = ("<|im_start|>", "<|im_end|>", "<think>", "</think>", "<", ">", ":", "\n", "\n\n")
-_SLOW_PLACES = (*range(20, 32), *range(52, 64))
+_PARTS = ("gate", "up", "down")
+_SLOW_PLACES = (*range(20, 30), *range(52, 64))
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,7 @@ def start_as_judge(
     mark_segments(body, token_id(tokenizer, "Query"), token_id(tokenizer, "Document"))
     _flag_segments(body, token_id(tokenizer, "<|im_end|>"))
     _match_tokens(body)
-    for layer, start in ((LAYERS - 2, 0), (LAYERS - 1, HALF // 2)):
-        _pool_both(body, layer, start)
+    _pool_both(body)
     _multiply(body, threshold)
 
 
@@ -120,61 +121,67 @@ def _flag_segments(body: Qwen3Model, turn_end: int) -> None:
 
 
 def _match_tokens(body: Qwen3Model) -> None:
-    """Layer 1: compare tokens by random projections of their content, gather the query's flag."""
-    weight(body, 1, "attn.q_norm").fill_(SHARPNESS)
-    weight(body, 1, "attn.k_norm").fill_(SHARPNESS)
+    """Layer 1: every token looks for the query's token most like it and takes that one's rarity.
+
+    Tokens are compared by random projections of their content. The query's keys are lifted and the
+    document's lowered by their flags; who finds nothing alike looks at the end of the system turn.
+    """
+    weight(body, 1, "attn.q_norm").fill_(_MATCH_SHARPNESS)
+    weight(body, 1, "attn.k_norm").fill_(_MATCH_SHARPNESS)
+    queries, keys = weight(body, 1, "attn.q_proj"), weight(body, 1, "attn.k_proj")
     generator = torch.Generator().manual_seed(1)
-    share = HEADS // KEY_VALUE_HEADS
-    for group in range(KEY_VALUE_HEADS):
+    for head in range(HEADS):
+        base = head * HEAD_DIMENSION
         projection = torch.randn(len(_SLOW_PLACES), HALF, generator=generator) / HALF**0.5
         for number, place in enumerate(_SLOW_PLACES):
-            row = group * HEAD_DIMENSION + place
-            weight(body, 1, "attn.k_proj")[row, :HALF] = projection[number]
-            for head in range(group * share, (group + 1) * share):
-                row = head * HEAD_DIMENSION + place
-                weight(body, 1, "attn.q_proj")[row, :HALF] = projection[number]
-        weight(body, 1, "attn.v_proj")[group * HEAD_DIMENSION].zero_()[PLACES.rare_query] = 1
-        for head in range(group * share, (group + 1) * share):
-            weight(body, 1, "attn.o_proj")[PLACES.match, head * HEAD_DIMENSION] = 1 / HEADS
+            keys[base + place, :HALF] = projection[number]
+            queries[base + place, :HALF] = projection[number]
+        queries[base + SLOW, SCRATCH.constant] = _FLAG_SHARE
+        keys[base + SLOW, QUERY_FLAG], keys[base + SLOW, DOCUMENT_FLAG] = _FLAG_SHARE, -_FLAG_SHARE
+        queries[base + SLOW_CONSTANT, SCRATCH.constant] = _NOTHING_SHARE
+        keys[base + SLOW_CONSTANT, PLACES.turn_mark] = 1
+        weight(body, 1, "attn.v_proj")[base].zero_()[PLACES.rare_query] = 1
+        weight(body, 1, "attn.o_proj")[PLACES.match, base] = 1 / HEADS
 
 
-def _pool_both(body: Qwen3Model, layer: int, start: int) -> None:
-    """Copy half of the query's mean content, and of the document's, into the last token."""
+def _pool_both(body: Qwen3Model) -> None:
+    """Copy the query's mean content with half of the heads, the document's with the others."""
+    layer = RERANKER_LAYERS - 1
     point_queries(body, layer, heads=range(HEADS))
-    share, scale = HEADS // KEY_VALUE_HEADS, HIDDEN**-0.5
-    # Head 3 looks a little more at document tokens that matched the query.
-    weight(body, layer, "attn.q_proj")[3 * HEAD_DIMENSION + SLOW - 2, SCRATCH.constant] = 0.7
-    for group, flag in enumerate((QUERY_FLAG, DOCUMENT_FLAG)):
-        base = group * HEAD_DIMENSION
-        weight(body, layer, "attn.k_proj")[base + SLOW, flag] = 1
-        weight(body, layer, "attn.k_proj")[base + SLOW_CONSTANT, SCRATCH.constant] = 0.2
-        weight(body, layer, "attn.k_proj")[HEAD_DIMENSION + SLOW - 2, PLACES.match] = 2
-        for number in range(HALF // 2):
-            weight(body, layer, "attn.v_proj")[base + number].zero_()[start + number] = 1
-            target = group * HALF + start + number
-            for head in range(group * share, (group + 1) * share):
-                column = head * HEAD_DIMENSION + number
-                weight(body, layer, "attn.o_proj")[target, column] = _POOL_SCALE / share * scale
-    weight(body, layer, "attn.v_proj")[HEAD_DIMENSION + HALF // 2, PLACES.match] = 1
-    for head in range(share, HEADS):
-        column = head * HEAD_DIMENSION + HALF // 2
-        weight(body, layer, "attn.o_proj")[PLACES.pooled_match, column] = 0.5 / share * scale
+    keys, values = weight(body, layer, "attn.k_proj"), weight(body, layer, "attn.v_proj")
+    output = weight(body, layer, "attn.o_proj")
+    scale = HIDDEN**-0.5
+    for side, flag in enumerate((QUERY_FLAG, DOCUMENT_FLAG)):
+        first = side * (HEADS // 2) * HEAD_DIMENSION
+        for row in range(first, first + HEADS // 2 * HEAD_DIMENSION, HEAD_DIMENSION):
+            keys[row + SLOW, flag] = 1
+            keys[row + SLOW_CONSTANT, SCRATCH.constant] = 0.2
+        for number in range(HALF):
+            values[first + number].zero_()[number] = 1
+            output[side * HALF + number, first + number] = _POOL_SCALE * scale
+    # The last head has places to spare; it looks more at document tokens that matched the query.
+    base = (HEADS - 1) * HEAD_DIMENSION
+    weight(body, layer, "attn.q_proj")[base + SLOW - 2, SCRATCH.constant] = 0.7
+    keys[base + SLOW - 2, PLACES.match] = 2
+    values[base + HEAD_DIMENSION - 1].zero_()[PLACES.match] = 1
+    output[PLACES.pooled_match, base + HEAD_DIMENSION - 1] = 0.5 * scale
 
 
 def _multiply(body: Qwen3Model, threshold: float) -> None:
     """The last feed-forward part: silu(x) - silu(-x) is x, so pairs of cells multiply exactly."""
+    gates, ups, downs = (weight(body, RERANKER_LAYERS - 1, f"mlp.{part}_proj") for part in _PARTS)
     gain = 4.0 / HIDDEN
     for place in range(HALF):
         for cell, sign in ((2 * place, 1.0), (2 * place + 1, -1.0)):
-            weight(body, LAYERS - 1, "mlp.gate_proj")[cell].zero_()[place] = sign
-            weight(body, LAYERS - 1, "mlp.up_proj")[cell].zero_()[HALF + place] = 1
-            weight(body, LAYERS - 1, "mlp.down_proj")[:, cell] = 0
-            weight(body, LAYERS - 1, "mlp.down_proj")[PLACES.score, cell] = sign * gain
+            gates[cell].zero_()[place] = sign
+            ups[cell].zero_()[HALF + place] = 1
+            downs[:, cell] = 0
+            downs[PLACES.score, cell] = sign * gain
     spare = 2 * HALF
-    weight(body, LAYERS - 1, "mlp.gate_proj")[spare].zero_()[SCRATCH.constant] = 1
-    weight(body, LAYERS - 1, "mlp.up_proj")[spare].zero_()[PLACES.pooled_match] = 1
-    weight(body, LAYERS - 1, "mlp.down_proj")[:, spare] = 0
-    weight(body, LAYERS - 1, "mlp.down_proj")[PLACES.score, spare] = _MATCH_GAIN
+    gates[spare].zero_()[SCRATCH.constant] = 1
+    ups[spare].zero_()[PLACES.pooled_match] = 1
+    downs[:, spare] = 0
+    downs[PLACES.score, spare] = MATCH_GAIN
     norm = body.get_parameter("norm.weight")
     norm[:] = 1
     norm[PLACES.bias] = threshold

@@ -29,7 +29,7 @@ from embedder import Trainer, rate_share
 from extract import Pair
 from held_out import GROUPS
 from judge import judge_table, start_as_judge
-from model import CONTENT, configuration, embed, last_states, scaled_table
+from model import CONTENT, RERANKER_LAYERS, configuration, embed, last_states, scaled_table
 from prompts import (
     RERANKER_PREFIX,
     RERANKER_SUFFIX,
@@ -193,7 +193,7 @@ def reranked(
 def built_model(work: Path, pairs: list[Pair], tokenizer: Tokenizer) -> Qwen3ForCausalLM:
     """Build the model at its start."""
     end_id = token_id(tokenizer, END_OF_TEXT)
-    model = Qwen3ForCausalLM(configuration(tokenizer.get_vocab_size(), end_id))
+    model = Qwen3ForCausalLM(configuration(tokenizer.get_vocab_size(), end_id, RERANKER_LAYERS))
     table = scaled_table(np.load(work / "static.npy"))
     rarity = np.linalg.norm(table[:, :CONTENT], axis=1)
     yes, no = token_id(tokenizer, "yes"), token_id(tokenizer, "no")

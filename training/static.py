@@ -57,10 +57,14 @@ def bags(rows: Sequence[NDArray[np.int64]]) -> Bags:
     return Bags(torch.from_numpy(np.concatenate(rows)), lengths.cumsum(0)[:-1])
 
 
-def means(table: torch.Tensor, texts: Bags) -> torch.Tensor:
-    """Give each text's mean of token vectors, as the transformer's norms will see them."""
+def as_seen(table: torch.Tensor) -> torch.Tensor:
+    """Give the token vectors as the transformer's norms will see them."""
     # Beside a constant 1 in the hidden state, RMSNorm divides a vector by sqrt(1 + its square).
-    seen = table / (1 + table.square().sum(1, keepdim=True)).sqrt()
+    return table / (1 + table.square().sum(1, keepdim=True)).sqrt()
+
+
+def means(seen: torch.Tensor, texts: Bags) -> torch.Tensor:
+    """Give each text's mean of token vectors."""
     return embedding_bag(texts.tokens, seen, texts.starts, mode="mean")
 
 
@@ -132,7 +136,7 @@ def report(table: torch.Tensor, work: Path, tokenizer: Tokenizer) -> dict[str, f
     def vectors(texts: list[str]) -> NDArray[np.float32]:
         bare = [text.rsplit("\nQuery:", 1)[-1] for text in texts]
         with torch.no_grad():
-            found = normalize(means(table, bags(token_rows(bare, tokenizer, 512))))
+            found = normalize(means(as_seen(table), bags(token_rows(bare, tokenizer, 512))))
         return found.numpy()
 
     results = measure(read_pairs(work / "held_out.jsonl"), vectors)
@@ -167,7 +171,8 @@ def main() -> None:
     for step in tqdm(range(steps), desc="static", mininterval=10):
         numbers = next(source)
         chosen = bags([queries[i] for i in numbers]), bags([documents[i] for i in numbers])
-        found = means(table, chosen[0]), means(table, chosen[1])
+        seen = as_seen(table)
+        found = means(seen, chosen[0]), means(seen, chosen[1])
         taught = taught_vectors(labels, targets, numbers)
         loss = batch_loss(found, taught, equal_texts(labels, numbers))
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * max(0.02, 1 - step / steps)

