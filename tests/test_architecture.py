@@ -19,6 +19,7 @@ FLOORS = (
     ("quiver.results",),
     ("quiver.embedder", "quiver.reranker"),
     ("quiver.doctor", "quiver.evaluate"),
+    ("quiver.remote",),
     ("quiver.train",),
     ("quiver.search",),
     ("quiver.integrations", "quiver.server"),

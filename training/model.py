@@ -22,7 +22,7 @@ HEAD_DIMENSION = 64
 KEY_VALUE_HEADS = 6
 HEADS = 6
 EMBEDDER_LAYERS, RERANKER_LAYERS = 2, 3
-FEED_FORWARD = 768
+FEED_FORWARD = 384
 CUTS = (384, 192, 96)
 _RARITY = 1e-3
 _NOISE = 0.001
@@ -86,14 +86,9 @@ def weight(model: Qwen3Model, layer: int, part: str) -> torch.Tensor:
 
 
 def scaled_table(trained: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Lay out a table that `static.py` trained, as the transformer's norms will see it.
-
-    A vector small beside the constant stays nearly what it is when a norm divides by its length, so the
-    mean over a text keeps its direction.
-    """
-    seen = trained / np.sqrt(1 + np.square(trained).sum(axis=1, keepdims=True))
+    """Lay out a table that `static.py` trained; beside the constant, norms see it as it was trained."""
     table = np.zeros((len(trained), HIDDEN), dtype=np.float32)
-    table[:, :CONTENT] = seen
+    table[:, :CONTENT] = trained
     table[:, SCRATCH.constant] = 1
     return table
 

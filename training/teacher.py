@@ -107,7 +107,9 @@ class Teacher:
         self._handle = self._library.e5_load(str(package_folder / "e5-small-q4.bin").encode())
         if not self._handle:
             raise RuntimeError(f"the teacher's weights in {package_folder} cannot be read")
-        self._model = self._build().to(_fast_dtype())
+        self._model = self._build()
+        if torch.cpu._is_amx_tile_supported():
+            self._model.bfloat16()  # three times as fast; cosine 0.99998 to float32
         self._max_tokens = max_tokens
         self._buffer = (ctypes.c_int * (max_tokens + 2))()
 
@@ -179,11 +181,6 @@ class Teacher:
         weights = {name: self._tensor(layer, i, shapes[name]) for layer, i, name in names}
         model.load_state_dict(weights, strict=False)
         return model
-
-
-def _fast_dtype() -> torch.dtype:
-    """Give bfloat16 (cosine 0.99998 to float32) where AMX makes it three times as fast."""
-    return torch.bfloat16 if torch.cpu._is_amx_tile_supported() else torch.float32
 
 
 def open_labels(file: Path, rows: int) -> NDArray[np.float16]:

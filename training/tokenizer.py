@@ -1,6 +1,6 @@
 """Trains the vocabulary: byte-level BPE with the split pattern and special tokens of Qwen3.
 
-Around 32,000 entries from a sample of the training rows, balanced by writing system so that Latin
+Around 30,000 entries from a sample of the training rows, balanced by writing system so that Latin
 text, with all its sources, leaves room for the others. All 256 bytes are entries, so any text
 round-trips. Cost: about half a minute.
 
@@ -19,7 +19,7 @@ from tokenizers import pre_tokenizers as splitting
 
 from texts import SEED, read_pairs
 
-ENTRIES = 32_000
+ENTRIES = 30_000
 END_OF_TEXT = "<|endoftext|>"
 _SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"

@@ -11,7 +11,7 @@
     ├── StoreError            a search index that is absent, damaged, or whose database refuses
     │   └── IndexBusy         an index that another process is writing
     ├── UnreadableFile        a file that search cannot read; a run reports it and goes on
-    ├── EndpointError         a chat endpoint that refuses, fails or cannot be reached
+    ├── EndpointError         a server, of chat or of embeddings, that refuses, fails or cannot be reached
     ├── ShortOfBaseline       scores below those that a quality gate demands
     ├── TasksFailed           some tasks of an evaluation; the others have their scores
     └── DeviceError           a device or precision this machine or this engine does not have
@@ -65,7 +65,7 @@ class UnreadableFile(QuiverError):
 
 
 class EndpointError(QuiverError):
-    """A chat endpoint refuses our requests, fails, or cannot be reached."""
+    """A server of chat or of embeddings refuses our requests, fails, or cannot be reached."""
 
 
 class ShortOfBaseline(QuiverError):

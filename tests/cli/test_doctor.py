@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 
 import quiver.doctor
+import quiver.remote.examine
 from quiver.doctor import Check, Diagnosis
+from quiver.remote.connection import Connection
 from tests.cli.conftest import Shell, finished
 
 CHECKS = [
@@ -69,3 +71,22 @@ def test_a_real_model(embedder_folder: Path, tmp_path: Path) -> None:
 def test_the_built_in_model_is_healthy() -> None:
     run = finished("doctor", module="quiver")
     assert run.code == 0, run.out + run.err
+
+
+def test_a_server_is_examined_instead(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, Any]] = []
+
+    def examine_server(connection: Connection, **options: Any) -> list[Diagnosis]:
+        seen.append((connection.url, options))
+        return [Diagnosis(kind, kind, connection.url, CHECKS) for kind in ("embedder", "reranker")]
+
+    monkeypatch.setattr(quiver.remote.examine, "examine_server", examine_server)
+    run = shell("doctor", "my/model", "--url", "http://there/v1", "--served-as", "mine")
+    assert seen == [("http://there", {"served_as": "mine", "reference": "my/model"})]
+    assert run.out.count("http://there") == 2
+
+
+def test_a_name_on_a_server_needs_the_server(shell: Shell) -> None:
+    run = shell("doctor", "--served-as", "mine")
+    assert run.code == 2
+    assert "give its --url, too" in run.err
