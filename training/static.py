@@ -40,7 +40,10 @@ BATCH = 1024
 MAX_QUERY, MAX_DOCUMENT = 96, 192
 TEACHER_SHARE = 1.0
 RELATION_SHARE = 10.0
+ASKED_SHARE = 0.5
 _EXPONENT = 0.8
+# The prompt's colon stands before a query without a blank and joins its first word's pieces.
+_BEFORE_QUERY = ":"
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def report(table: torch.Tensor, work: Path, tokenizer: Tokenizer) -> dict[str, f
     """Measure on the held-out pairs; the prompt before queries counts for nothing, as in the transformer."""
 
     def vectors(texts: list[str]) -> NDArray[np.float32]:
-        bare = [text.rsplit("\nQuery:", 1)[-1] for text in texts]
+        bare = [text.rsplit("\nQuery", 1)[-1] for text in texts]
         with torch.no_grad():
             found = normalize(means(as_seen(table), bags(token_rows(bare, tokenizer, 512))))
         return found.numpy()
@@ -151,6 +154,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, help="default: WORK/static.npy")
     parser.add_argument("--epochs", type=float, default=12)
+    parser.add_argument("--start", type=Path, help="go on from this table, at half the learning rate")
     arguments = parser.parse_args()
     work: Path = arguments.work
     generator = random.Random(SEED)
@@ -159,23 +163,29 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     labels = load_labels(work, pairs)
     targets = make_targets(work, labels, tokenizer)
-    start = token_table(targets.vocabulary, count_entries(pairs, tokenizer))[:, :CONTENT]
-    start[tokenizer.token_to_id(END_OF_TEXT)] = 0
+    if arguments.start:
+        start, peak = np.load(arguments.start), LEARNING_RATE / 2
+    else:
+        start = token_table(targets.vocabulary, count_entries(pairs, tokenizer))[:, :CONTENT]
+        start[tokenizer.token_to_id(END_OF_TEXT)] = 0
+        peak = LEARNING_RATE
     table = torch.nn.Parameter(torch.from_numpy(start.copy()))
-    queries = token_rows([pair.query for pair in pairs], tokenizer, MAX_QUERY)
+    bare = token_rows([pair.query for pair in pairs], tokenizer, MAX_QUERY)
+    asked = token_rows([_BEFORE_QUERY + pair.query for pair in pairs], tokenizer, MAX_QUERY)
     documents = token_rows([pair.document for pair in pairs], tokenizer, MAX_DOCUMENT)
     print("before", json.dumps(report(table, work, tokenizer)))
-    optimizer = torch.optim.Adam([table], lr=LEARNING_RATE)
+    optimizer = torch.optim.Adam([table], lr=peak)
     steps = int(arguments.epochs * len(pairs) / BATCH)
     source = drawn_batches(pairs, generator)
     for step in tqdm(range(steps), desc="static", mininterval=10):
         numbers = next(source)
+        queries = asked if generator.random() < ASKED_SHARE else bare
         chosen = bags([queries[i] for i in numbers]), bags([documents[i] for i in numbers])
         seen = as_seen(table)
         found = means(seen, chosen[0]), means(seen, chosen[1])
         taught = taught_vectors(labels, targets, numbers)
         loss = batch_loss(found, taught, equal_texts(labels, numbers))
-        optimizer.param_groups[0]["lr"] = LEARNING_RATE * max(0.02, 1 - step / steps)
+        optimizer.param_groups[0]["lr"] = peak * max(0.02, 1 - step / steps)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

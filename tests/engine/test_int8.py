@@ -40,7 +40,7 @@ def test_outliers_between_tensors_are_harmless(
     folder = outliers.write_changed(source, tmp_path / "model", change, factor)
     expected = rows_of(source, "float32")
     np.testing.assert_allclose(cosines(expected, rows_of(folder, "float32")), 1, atol=1e-6)
-    assert cosines(expected, rows_of(folder, "int8")).min() >= 0.997
+    assert cosines(expected, rows_of(folder, "int8")).min() >= 0.995
 
 
 @pytest.fixture(scope="module")

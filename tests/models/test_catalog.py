@@ -47,7 +47,7 @@ def test_built_in_entries_are_what_ships(entry: catalog.CatalogEntry) -> None:
     assert f"{count / 1e6:.0f}M" == entry.parameters
 
 
-def test_built_in_models_fit_in_forty_megabytes() -> None:
+def test_built_in_models_fit_in_sixty_megabytes() -> None:
     files = [file for file in catalog.BUILTIN_FOLDER.rglob("*") if file.is_file()]
-    assert 0 < sum(file.stat().st_size for file in files) <= 40_000_000
+    assert 0 < sum(file.stat().st_size for file in files) <= 60_000_000
     assert json.loads((catalog.BUILTIN_FOLDER / catalog.BUILTIN_EMBEDDER / "config.json").read_bytes())
