@@ -14,11 +14,12 @@ _DATA = f"""
 {_SOURCES}
 {_SETS}
 
-Attribution: LibreOffice help (The Document Foundation), Unicode CLDR, ChatterBot Corpus, GNOME user documentation (GNOME
-Documentation Project), WordNet 3.0 (Princeton University), EDICT (EDRDG), CC-CEDICT (MDBG and
-contributors), tldr-pages, Tatoeba, NTREX (Microsoft), CMRC 2018, DRCD, JGLUE (Yahoo Japan), ARCD,
-TAT-QA, QMSum, GSM8K, FastAPI documentation, TheAlgorithms, Wikipedia contributors by way of the
-question sets. The share-alike sources are used under their terms; the weights hold no text of
+Attribution: LibreOffice help (The Document Foundation), Unicode CLDR, ChatterBot Corpus, GNOME user
+documentation (GNOME Documentation Project), WordNet 3.0 (Princeton University), EDICT (EDRDG), CC-
+CEDICT (MDBG and contributors), tldr-pages, Tatoeba, NTREX (Microsoft), CMRC 2018, DRCD, JGLUE
+(Yahoo Japan), ARCD, TAT-QA, QMSum, GSM8K, FastAPI documentation, TheAlgorithms, Wikipedia
+contributors by way of the question sets.
+The share-alike sources are used under their terms; the weights hold no text of
 theirs. Some sets are of one family with public evaluation sets (CMRC 2018, DRCD, ARCD, JGLUE,
 NTREX, Tatoeba, QMSum: other splits or other languages), so scores on those say a little too much.
 
