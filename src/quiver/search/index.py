@@ -9,6 +9,7 @@ in batches of some seconds: a run killed at any moment has lost no more, and the
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -82,11 +83,14 @@ def update_index(
     with store.writing():
         report, new = _compare(store, corpus)
         label, total = "Indexing", sum(file.size for file in new) / 1000
-        with progress_bar(label, round(total), show_progress_bar, unit="kB") as advance:
-            run = _Run(store, embedder, report)
-            assignment = Assignment(corpus, embedder.count_tokens, store.info.max_tokens)
-            read = run.readable(read_files(new, assignment, processes=reading_processes))
-            for batch in run.stored(batched(read, run.size)):
+        run = _Run(store, embedder, report)
+        assignment = Assignment(corpus, embedder.count_tokens, store.info.max_tokens)
+        with (
+            progress_bar(label, round(total), show_progress_bar, unit="kB") as advance,
+            # Left to the garbage collector, it may end in one of its own threads, which cannot join itself.
+            closing(read_files(new, assignment, processes=reading_processes)) as files,
+        ):
+            for batch in run.stored(batched(run.readable(files), run.size)):
                 advance(round(sum(file.size for file, _ in batch.files) / 1000))
         run.forget_unreadable()
         store.optimize()

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ def read_files(
     *,
     processes: int = 1,
     seconds_a_file: float = SECONDS_A_FILE,
-) -> Iterator[ReadFile]:
+) -> Generator[ReadFile, None, None]:
     """Each file with its passages, or with the reason why it has none, in the order of the files."""
     readers = [_ReadingProcess(assignment, seconds_a_file) for _ in range(processes)]
     idle = deque(readers)
