@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,19 +153,23 @@ def not_negatives(
     return same
 
 
+def taught_vectors(
+    labels: Labels, targets: Targets, pairs: Sequence[int]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the teacher's vectors of the queries and documents; a translation has its document's."""
+    query_rows, documents = labels.query_rows[pairs], targets.documents[labels.document_rows[pairs]]
+    own = targets.queries[np.maximum(query_rows, 0)]
+    queries = np.where((query_rows >= 0)[:, None], own, documents)
+    return torch.from_numpy(queries), torch.from_numpy(documents)
+
+
 def batch_loss(
     model: Qwen3Model, batch: Batch, labels: Labels, targets: Targets, end_id: int
 ) -> torch.Tensor:
     """Give the loss of one batch."""
     queries = last_states(model, batch.queries, end_id, batch.prefix)
     documents = last_states(model, batch.documents, end_id)
-    document_rows = labels.document_rows[batch.pairs]
-    query_rows = labels.query_rows[batch.pairs]
-    taught_documents = torch.from_numpy(targets.documents[document_rows])
-    own = targets.queries[np.maximum(query_rows, 0)]
-    taught_queries = torch.from_numpy(
-        np.where((query_rows >= 0)[:, None], own, targets.documents[document_rows])
-    )
+    taught_queries, taught_documents = taught_vectors(labels, targets, batch.pairs)
     same = not_negatives(batch, labels, taught_queries, taught_documents)
     follow = distillation(queries, taught_queries) + distillation(documents, taught_documents)
     find = contrastive(queries, documents, same, CUTS[0])

@@ -26,7 +26,7 @@ from tokenizers import Tokenizer
 from torch.nn.functional import embedding_bag, normalize
 from tqdm import tqdm
 
-from embedder import Targets, contrastive, count_entries, make_targets
+from embedder import contrastive, count_entries, make_targets, taught_vectors
 from extract import Pair
 from held_out import agreement, measure
 from label import Labels, held_out_texts, load_labels
@@ -92,17 +92,6 @@ def relation(found: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
     """Give the mean squared difference of the texts' cosines among each other."""
     ours, theirs = normalize(found), normalize(taught)
     return (ours @ ours.T - theirs @ theirs.T).square().mean()
-
-
-def taught_vectors(
-    labels: Labels, targets: Targets, numbers: Sequence[int]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give the teacher's vectors of the queries and documents; a translation has its document's."""
-    query_rows, document_rows = labels.query_rows[numbers], labels.document_rows[numbers]
-    documents = targets.documents[document_rows]
-    own = targets.queries[np.maximum(query_rows, 0)]
-    queries = np.where((query_rows >= 0)[:, None], own, documents)
-    return torch.from_numpy(queries)[:, :CONTENT], torch.from_numpy(documents)[:, :CONTENT]
 
 
 def equal_texts(labels: Labels, numbers: Sequence[int]) -> torch.Tensor:
@@ -183,7 +172,8 @@ def main() -> None:
         chosen = bags([queries[i] for i in numbers]), bags([documents[i] for i in numbers])
         seen = as_seen(table)
         found = means(seen, chosen[0]), means(seen, chosen[1])
-        taught = taught_vectors(labels, targets, numbers)
+        queries_taught, documents_taught = taught_vectors(labels, targets, numbers)
+        taught = queries_taught[:, :CONTENT], documents_taught[:, :CONTENT]
         loss = batch_loss(found, taught, equal_texts(labels, numbers))
         optimizer.param_groups[0]["lr"] = peak * max(0.02, 1 - step / steps)
         optimizer.zero_grad()

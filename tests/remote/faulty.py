@@ -60,10 +60,7 @@ def right(embedder: Embedder) -> Callable[[Sequence[str]], Floats]:
 
 
 def without_end_token(embedder: Embedder) -> Callable[[Sequence[str]], Floats]:
-    def vectors(texts: Sequence[str]) -> Floats:
-        return normalize(embedder.forward([ids[:-1] for ids in embedder.tokenize(texts)])[0])
-
-    return vectors
+    return cut_at(embedder, -1)
 
 
 def pooled_by_mean(embedder: Embedder) -> Callable[[Sequence[str]], Floats]:
@@ -76,8 +73,10 @@ def pooled_by_mean(embedder: Embedder) -> Callable[[Sequence[str]], Floats]:
     return lambda texts: normalize(np.stack([vector(text) for text in texts]))
 
 
-def cut_at(embedder: Embedder, tokens: int) -> Callable[[Sequence[str]], Floats]:
+def cut_at(embedder: Embedder, end: int) -> Callable[[Sequence[str]], Floats]:
+    """Reads the tokens before `end`, which counts from the back if negative."""
+
     def vectors(texts: Sequence[str]) -> Floats:
-        return normalize(embedder.forward([ids[:tokens] for ids in embedder.tokenize(texts)])[0])
+        return normalize(embedder.forward([ids[:end] for ids in embedder.tokenize(texts)])[0])
 
     return vectors

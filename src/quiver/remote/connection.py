@@ -21,10 +21,6 @@ LARGEST_ANSWER = 512 * 2**20
 class Refused(Exception):
     """The server answered that it will not do this; another request may do better."""
 
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-
 
 class KeepsFailing(EndpointError):
     """The server fails at this, again and again; at something else it may not."""
@@ -95,13 +91,13 @@ class Connection:
         if response.status_code in WORTH_ANOTHER_TRY:
             raise KeepsFailing(f"{self.url}{path} failed {TRIES} times, the last with {_reason(response)}")
         if response.is_error:
-            raise Refused(response.status_code, _reason(response))
+            raise Refused(_reason(response))
         if len(response.content) > LARGEST_ANSWER:
             raise EndpointError(f"{self.url}{path} answers with more than {LARGEST_ANSWER} bytes")
         try:
             return response.json()
         except ValueError:
-            raise Refused(response.status_code, "the answer is no JSON") from None
+            raise Refused("the answer is no JSON") from None
 
     def _answered(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         for attempt in range(1, TRIES + 1):

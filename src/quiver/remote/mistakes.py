@@ -6,7 +6,7 @@ import numpy as np
 
 from quiver.embedder import Embedder, normalize
 from quiver.reranker import Reranker
-from quiver.results import Floats
+from quiver.results import Floats, Scores
 from quiver.text import prompts
 from quiver.text.prompts import PromptedText
 from quiver.text.tokenizer import TextTokenizer, TokenIds
@@ -60,6 +60,6 @@ def scores_by_reading(reranker: Reranker, pairs: Sequence[tuple[str, str]]) -> I
 
 
 def _probabilities(reranker: Reranker, sequences: Sequence[TokenIds]) -> Floats:
-    no, yes = reranker.forward(sequences)[0].T
-    probabilities: Floats = 1 / (1 + np.exp(no - yes))
-    return probabilities
+    logits, usage = reranker.forward(sequences)
+    no, yes = logits.T
+    return np.asarray(Scores(yes - no, usage, ()))
