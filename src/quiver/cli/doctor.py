@@ -70,7 +70,7 @@ def _examined_server(
     url: str, served_as: str | None, api_key_env: str, reference: str | None
 ) -> Sequence["Diagnosis"]:
     try:
-        from quiver.remote.connection import Connection
+        from quiver.engine.remote.connection import Connection
     except ImportError as error:
         raise InputError(
             f"speaking to servers needs {error.name}: pip install 'quiver-embed[remote]'"

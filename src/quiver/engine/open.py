@@ -1,13 +1,14 @@
 """Open: choose the engine for a checkpoint. The one place that knows which engines there are."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from quiver.engine.base import Engine
+from quiver.engine.backends import Vllm
+from quiver.engine.base import AnyEngine, Engine
 from quiver.errors import DeviceError, InputError
 from quiver.models.checkpoint import Checkpoint
 
-Backend = Literal["auto", "native", "torch"]
+LocalBackend: TypeAlias = Literal["auto", "native", "torch", "vllm"] | Vllm
 
 NATIVE_DTYPES = ("auto", "float32", "bfloat16", "int8")
 
@@ -15,21 +16,21 @@ NATIVE_DTYPES = ("auto", "float32", "bfloat16", "int8")
 def open_engine(
     checkpoint: Checkpoint,
     *,
-    backend: Backend = "auto",
+    backend: LocalBackend = "auto",
     device: str | None,
     dtype: str,
     threads: int | None = None,
     token_budget: int | None,
     answer_ids: tuple[int, int] | None = None,
-) -> Engine:
+) -> AnyEngine:
     """Load a checkpoint's weights into an engine.
 
     ``auto`` takes the native engine on x86-64 processors with AVX2, and PyTorch elsewhere and for GPUs.
     ``answer_ids`` are a reranker's tokens "no" and "yes". Raises DeviceError for a device, type or backend
     that this machine does not have, CheckpointError for damaged weights.
     """
-    if backend not in ("auto", "native", "torch"):
-        raise InputError(f"backend {backend!r} is unknown; use auto, native or torch")
+    if not isinstance(backend, Vllm) and backend not in ("auto", "native", "torch", "vllm"):
+        raise InputError(f"backend {backend!r} is unknown; use auto, native, torch or vllm")
     if token_budget is not None and token_budget < 1:
         raise InputError(f"token_budget must be at least 1, not {token_budget}")
     if threads is not None and threads < 1:

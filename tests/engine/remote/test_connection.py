@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
+from quiver.engine.remote.connection import LONGEST_PAUSE, TRIES, Connection, KeepsFailing, Refused
 from quiver.errors import EndpointError, InputError
-from quiver.remote.connection import LONGEST_PAUSE, TRIES, Connection, KeepsFailing, Refused
 
 
 class Server:
@@ -35,7 +35,7 @@ def test_an_answer_comes_from_below_the_address_without_v1() -> None:
 def test_busy_servers_and_lost_connections_are_asked_again() -> None:
     busy = httpx.Response(429, headers={"retry-after": "7"})
     server = Server(httpx.ConnectError("lost"), busy, httpx.Response(503), httpx.Response(200, json=[]))
-    assert server.connection().post("/embed", {}) == []
+    assert server.connection().post("/embed", {}).content == []
     assert server.pauses == [1.0, 7.0, 4.0]
 
 
