@@ -117,7 +117,7 @@ def open_embedder(model: str | Path | None, wishes: Wishes) -> Opened:
         )
         if wishes.on_too_long != "error" and not served.sends_token_ids:
             raise InputError(
-                f"{remote.url} takes texts, not token ids, so that they cannot be cut exactly: leave "
+                f"{served.url} takes texts, not token ids, so that they cannot be cut exactly: leave "
                 "on_too_long at 'error' and cut texts before"
             )
         chosen = Sequencer.for_embedder(files_at_hand.tokenizer, _limit(files_at_hand, wishes))

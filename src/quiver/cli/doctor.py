@@ -39,13 +39,8 @@ def doctor(
             help="Check a server instead: OpenAI, TEI, Cohere, Jina, vLLM or Ollama in shape.",
         ),
     ] = None,
-    served_as: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The model's name on the server; else the first that it lists."),
-    ] = None,
-    api_key_env: Annotated[
-        str, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
-    ] = "QUIVER_API_KEY",
+    served_as: options.ServedAs = None,
+    api_key_env: options.ApiKeyEnv = "QUIVER_API_KEY",
     device: options.Device = None,
     dtype: options.DtypeOption = options.Dtype.AUTO,
     output_format: options.ListFormatOption = options.ListFormat.TABLE,

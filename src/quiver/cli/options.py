@@ -56,6 +56,21 @@ Model = Annotated[
         "--model", "-m", metavar="NAME", help="Hub name or folder; without it, the model shipped with Quiver."
     ),
 ]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Let this server run the model: OpenAI, TEI, Cohere, Jina, vLLM or Ollama in shape. "
+        "See docs/remote.md.",
+    ),
+]
+ServedAs = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The model's name on the server; else the first that it lists."),
+]
+ApiKeyEnv = Annotated[
+    str, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
+]
 Revision = Annotated[
     str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of a model on the hub.")
 ]

@@ -51,8 +51,10 @@ class Remote:
                 raise InputError(f"{name} must be above 0, not {getattr(self, name)}")
 
     def __repr__(self) -> str:
-        """Without the key."""
-        return f"Remote(url={self.url!r}, served_as={self.served_as!r})"
+        """Without the key, and what stands before an @ in the address."""
+        scheme, slashes, rest = self.url.partition("//")
+        shown = scheme + slashes + rest.rpartition("@")[2]
+        return f"Remote(url={shown!r}, served_as={self.served_as!r})"
 
 
 Backend: TypeAlias = Literal["auto", "native", "torch", "vllm"] | Vllm | Remote

@@ -2,6 +2,7 @@
 
 import os
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,7 +46,7 @@ class Answer:
 
 
 class Connection:
-    """An open connection; close it, or use it as a context. Several threads may share it.
+    """An open connection, closed with its last user or before. Several threads may share it.
 
     Args:
         url: address of the server, with or without a trailing ``/v1``.
@@ -82,6 +83,7 @@ class Connection:
             self._client = httpx.Client(headers=headers, auth=login, timeout=timeout, transport=transport)
         except (UnicodeError, ValueError):
             raise InputError("the API key holds characters that no header can carry") from None
+        self._close = weakref.finalize(self, self._client.close)
         self._splits = splits
         self._sleep = sleep
 
@@ -95,7 +97,7 @@ class Connection:
 
     def close(self) -> None:
         """Give the sockets back."""
-        self._client.close()
+        self._close()
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
         """The JSON at a path; raises as ``post`` does."""

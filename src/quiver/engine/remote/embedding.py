@@ -86,6 +86,11 @@ class RemoteEmbedding:
         return self.identity.precision
 
     @property
+    def url(self) -> str:
+        """The server's address, without what it may hold of a login."""
+        return self._connection.url
+
+    @property
     def device(self) -> str:
         """The server, its dialect, and what is sent."""
         sent = "token ids" if self._sends_ids else "texts"
