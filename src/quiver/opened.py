@@ -189,6 +189,7 @@ def _open_engine(files: Files, wishes: Wishes, answer_ids: tuple[int, int] | Non
         dtype=wishes.dtype,
         threads=wishes.threads,
         token_budget=wishes.token_budget,
+        max_length=wishes.max_length,
         answer_ids=answer_ids,
     )
 

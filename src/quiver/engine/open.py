@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from quiver.engine.backends import Vllm
-from quiver.engine.base import AnyEngine, Engine
+from quiver.engine.base import AnyEngine, Engine, WholeEngine
 from quiver.errors import DeviceError, InputError
 from quiver.models.checkpoint import Checkpoint
 
@@ -21,11 +21,13 @@ def open_engine(
     dtype: str,
     threads: int | None = None,
     token_budget: int | None,
+    max_length: int | None = None,
     answer_ids: tuple[int, int] | None = None,
 ) -> AnyEngine:
     """Load a checkpoint's weights into an engine.
 
     ``auto`` takes the native engine on x86-64 processors with AVX2, and PyTorch elsewhere and for GPUs.
+    ``max_length`` is the longest sequence to come, for which vLLM sets memory aside.
     ``answer_ids`` are a reranker's tokens "no" and "yes". Raises DeviceError for a device, type or backend
     that this machine does not have, CheckpointError for damaged weights.
     """
@@ -35,6 +37,9 @@ def open_engine(
         raise InputError(f"token_budget must be at least 1, not {token_budget}")
     if threads is not None and threads < 1:
         raise InputError(f"threads must be at least 1, not {threads}")
+    if backend == "vllm" or isinstance(backend, Vllm):
+        settings = backend if isinstance(backend, Vllm) else Vllm()
+        return _open_vllm(checkpoint, settings, device, dtype, threads, token_budget, max_length, answer_ids)
     obstacle = None if backend == "torch" else _obstacle_to_native(checkpoint, device, dtype)
     if backend == "native" and obstacle:
         raise DeviceError(f"the native engine cannot run: {obstacle}; use backend='torch'")
@@ -66,6 +71,31 @@ def _open_torch(
         use_threads(threads)
     precision = resolve_precision(device, dtype)
     return TorchEngine(checkpoint, precision, token_budget=token_budget, answer_ids=answer_ids)
+
+
+def _open_vllm(
+    checkpoint: Checkpoint,
+    settings: Vllm,
+    device: str | None,
+    dtype: str,
+    threads: int | None,
+    token_budget: int | None,
+    max_length: int | None,
+    answer_ids: tuple[int, int] | None,
+) -> WholeEngine:
+    if threads is not None:
+        raise InputError("vLLM has its own threads; on a processor set VLLM_CPU_OMP_THREADS_BIND")
+    from quiver.engine.vllm import VllmEngine
+
+    return VllmEngine(
+        checkpoint,
+        settings,
+        device=device,
+        dtype=dtype,
+        max_length=max_length or checkpoint.config.max_length,
+        token_budget=token_budget,
+        answer_ids=answer_ids,
+    )
 
 
 def _obstacle_to_native(checkpoint: Checkpoint, device: str | None, dtype: str) -> str | None:
