@@ -78,6 +78,7 @@ def embed(
     truncate: options.Truncate = False,
     device: options.Device = None,
     dtype: options.DtypeOption = options.Dtype.AUTO,
+    backend: options.BackendOption = options.BackendName.AUTO,
     token_budget: options.TokenBudget = None,
     parse_special_tokens: options.ParseSpecialTokens = False,
     output_format: Annotated[
@@ -103,6 +104,7 @@ def embed(
         revision=revision,
         device=device,
         dtype=dtype.value,
+        backend=backend.value,
         max_length=max_length,
         truncate=truncate,
         token_budget=token_budget,

@@ -27,6 +27,7 @@ class ModelOptions:
     revision: str | None = None
     device: str | None = None
     dtype: str = "auto"
+    backend: Literal["auto", "native", "torch", "vllm"] = "auto"
     max_length: int | None = None
     truncate: bool = False
     token_budget: int | None = None
@@ -38,12 +39,14 @@ class ModelOptions:
         return "truncate" if self.truncate else "error"
 
     @property
-    def backend(self) -> "Backend":
-        """Which engine runs the model; raises InputError for half a server."""
+    def engine(self) -> "Backend":
+        """What runs the model; raises InputError for half a server."""
         if self.url is None:
             if self.served_as is not None:
                 raise InputError("--served-as names a model of a server; give its --url, too")
-            return "auto"
+            return self.backend
+        if self.backend != "auto":
+            raise InputError("a server has its own engine: give --url or --backend, not both")
         from quiver.engine.backends import Remote
 
         return Remote(url=self.url, served_as=self.served_as, api_key_env=self.api_key_env)
@@ -60,7 +63,7 @@ def load_embedder(options: ModelOptions, *, dimension: int | None) -> "Embedder"
     with _warnings_as_lines():
         return Embedder(
             options.model,
-            backend=options.backend,
+            backend=options.engine,
             revision=options.revision,
             device=options.device,
             dtype=options.dtype,
@@ -79,7 +82,7 @@ def load_reranker(options: ModelOptions) -> "Reranker":
     with _warnings_as_lines():
         return Reranker(
             options.model,
-            backend=options.backend,
+            backend=options.engine,
             revision=options.revision,
             device=options.device,
             dtype=options.dtype,

@@ -22,6 +22,15 @@ class Dtype(StrEnum):
     INT8 = "int8"
 
 
+class BackendName(StrEnum):
+    """Engines of this machine."""
+
+    AUTO = "auto"
+    NATIVE = "native"
+    TORCH = "torch"
+    VLLM = "vllm"
+
+
 class ListFormat(StrEnum):
     """How a command that reports facts prints them."""
 
@@ -79,6 +88,10 @@ Device = Annotated[
 ]
 DtypeOption = Annotated[
     Dtype, typer.Option("--dtype", help="Number format; auto takes what the device runs fast.")
+]
+BackendOption = Annotated[
+    BackendName,
+    typer.Option("--backend", help="Engine; auto is native where that runs, else torch. See docs/vllm.md."),
 ]
 MaxLength = Annotated[
     int | None,

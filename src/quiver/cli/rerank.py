@@ -59,6 +59,7 @@ def rerank(
     truncate: options.Truncate = False,
     device: options.Device = None,
     dtype: options.DtypeOption = options.Dtype.AUTO,
+    backend: options.BackendOption = options.BackendName.AUTO,
     token_budget: options.TokenBudget = None,
     parse_special_tokens: options.ParseSpecialTokens = False,
     output_format: Annotated[
@@ -84,6 +85,7 @@ def rerank(
         revision=revision,
         device=device,
         dtype=dtype.value,
+        backend=backend.value,
         max_length=max_length,
         truncate=truncate,
         token_budget=token_budget,

@@ -136,7 +136,7 @@ class VllmEngine:
 def _import_vllm(settings: Vllm) -> Any:  # noqa: ANN401  (vLLM has no types)
     """vLLM, kept from writing among results, from telling its makers about them, and in this process."""
     defaults = {
-        "VLLM_LOGGING_LEVEL": "WARNING",
+        "VLLM_LOGGING_LEVEL": "ERROR",
         "VLLM_LOGGING_STREAM": "ext://sys.stderr",
         "VLLM_NO_USAGE_STATS": "1",
     }
