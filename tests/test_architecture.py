@@ -18,7 +18,7 @@ FLOORS = (
     ("quiver.engine",),
     ("quiver.opened", "quiver.results"),
     ("quiver.embedder", "quiver.reranker"),
-    ("quiver.doctor", "quiver.evaluate"),
+    ("quiver.doctor", "quiver.evaluate", "quiver.planning"),
     ("quiver.remote",),
     ("quiver.train",),
     ("quiver.search",),

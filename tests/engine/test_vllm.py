@@ -22,7 +22,7 @@ warns_a_lot = pytest.mark.filterwarnings("ignore")
 
 MIN_COSINE = 0.999
 LARGEST_DIFFERENCE = 0.01
-LONGEST = 1024
+LONGEST = 2048
 
 
 @pytest.mark.skipif(HAS_VLLM, reason="vLLM is installed here")
