@@ -294,6 +294,14 @@ def test_a_key_is_sent_and_never_told(way: Way, monkeypatch: pytest.MonkeyPatch)
         assert "k-pass" not in str(caught.value) + repr(settings)
 
 
+def test_looking_costs_few_requests(way: Way, served: Running, embedder_folder: Path) -> None:
+    for model, most in ((None, 3), (embedder_folder, 6)):
+        way.requests.clear()
+        with pytest.warns(EndpointWarning):
+            Embedder(model, url=served.url)
+        assert len(way.posts()) <= most
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
