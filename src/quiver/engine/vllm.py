@@ -5,6 +5,7 @@ pooling; scores from a head of the two rows "no" and "yes", which it cuts out of
 """
 
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -54,6 +55,7 @@ class VllmEngine:
             self._model = vllm.LLM(**given)
         except (ValueError, RuntimeError) as error:
             raise DeviceError(f"vLLM cannot run {checkpoint.name}: {_first_line(error)}") from error
+        self._turn = threading.Lock()
         self._tokens_prompt = vllm.inputs.TokensPrompt
         self._raw = vllm.PoolingParams(use_activation=False)
         self.precision = str(self._model.llm_engine.model_config.dtype).removeprefix("torch.")
@@ -113,7 +115,8 @@ class VllmEngine:
         self._check_vocabulary(sequences)
         prompts = [self._tokens_prompt(prompt_token_ids=sequence.tolist()) for sequence in sequences]
         run = self._model.classify if self._reranks else self._model.embed
-        outputs = run(prompts, pooling_params=self._raw, use_tqdm=False)
+        with self._turn:
+            outputs = run(prompts, pooling_params=self._raw, use_tqdm=False)
         given = sum(map(len, sequences))
         advance(given)
         cached = sum(output.num_cached_tokens or 0 for output in outputs)

@@ -6,8 +6,7 @@ from functools import partial
 import httpx
 import pytest
 
-import quiver.engine.remote.embedding
-import quiver.engine.remote.reranking
+import quiver.engine.remote.served
 from quiver import Embedder, Reranker
 from quiver.engine.remote.connection import Connection
 from quiver.server.models import OpenedModels
@@ -62,6 +61,5 @@ def served(embedder: Embedder, reranker: Reranker) -> Iterator[Running]:
 def way(monkeypatch: pytest.MonkeyPatch) -> Way:
     chosen = Way()
     connection = partial(Connection, transport=chosen, sleep=chosen.pauses.append)
-    for module in (quiver.engine.remote.embedding, quiver.engine.remote.reranking):
-        monkeypatch.setattr(module, "Connection", connection)
+    monkeypatch.setattr(quiver.engine.remote.served, "Connection", connection)
     return chosen

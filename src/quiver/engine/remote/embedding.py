@@ -7,7 +7,6 @@ import numpy as np
 from quiver.engine.backends import Remote
 from quiver.engine.base import Floats
 from quiver.engine.plan import Usage
-from quiver.engine.remote.connection import Connection
 from quiver.engine.remote.dialects import Inputs, Vectors
 from quiver.engine.remote.first_look import (
     check_reading_of_texts,
@@ -19,10 +18,12 @@ from quiver.engine.remote.identity import ServedIdentity, identity_of
 from quiver.engine.remote.served import (
     ask_at_once,
     ask_in_parts,
+    connect,
     cut_into_requests,
     find_vectors,
     models_to_try,
     unknown_server,
+    usage_of,
 )
 from quiver.errors import EndpointError
 from quiver.text.characters import text_of
@@ -45,16 +46,9 @@ class RemoteEmbedding:
         tokenizer: TextTokenizer | None = None,
         tokenizer_identity: str | None = None,
         dimension: int | None = None,
-        connection: Connection | None = None,
     ) -> None:
         self._settings, self._tokenizer = settings, tokenizer
-        self._connection = connection or Connection(
-            settings.url,
-            api_key=settings.api_key,
-            api_key_env=settings.api_key_env,
-            timeout=settings.timeout,
-            splits=True,
-        )
+        self._connection = connect(settings)
         models = models_to_try(self._connection, settings.served_as, name)
         found, reasons = find_vectors(self._connection, models)
         if found is None:
@@ -128,7 +122,8 @@ class RemoteEmbedding:
             lambda number: advance(sum(sizes[position] for position in requests[number])),
         )
         parts = [part for answer in answers for part in answer]
-        return np.concatenate([part.rows for part in parts]), self._usage(sizes, parts)
+        known = sum(sizes) if self._tokenizer else None
+        return np.concatenate([part.rows for part in parts]), usage_of([p.served for p in parts], known)
 
     def _spelled(self, sequences: Sequence[TokenIds]) -> Inputs:
         if self._tokenizer is None:
@@ -137,9 +132,3 @@ class RemoteEmbedding:
             return [sequence.tolist() for sequence in sequences]
         plain = self.identity.is_quiver
         return [self._tokenizer.spell(sequence[:-1], read_as_plain=plain) for sequence in sequences]
-
-    def _usage(self, sizes: Sequence[int], parts: Sequence[Vectors]) -> Usage:
-        counted = sum(part.served.tokens or 0 for part in parts)
-        tokens = sum(sizes) if self._tokenizer else counted
-        computed = [part.served.computed for part in parts]
-        return Usage(tokens, tokens if None in computed else sum(each or 0 for each in computed))

@@ -8,7 +8,6 @@ import numpy as np
 from quiver.engine.backends import Remote
 from quiver.engine.base import Floats
 from quiver.engine.plan import Usage
-from quiver.engine.remote.connection import Connection
 from quiver.engine.remote.dialects import Judged
 from quiver.engine.remote.embedding import CHARACTERS_OF_A_TOKEN
 from quiver.engine.remote.first_look import look_at_scores, quietly
@@ -16,10 +15,12 @@ from quiver.engine.remote.identity import identity_of
 from quiver.engine.remote.served import (
     ask_at_once,
     ask_in_parts,
+    connect,
     cut_into_requests,
     find_scores,
     models_to_try,
     unknown_server,
+    usage_of,
 )
 from quiver.errors import EndpointError, InputError
 from quiver.text.characters import fields_of
@@ -43,17 +44,9 @@ class Question:
 class RemoteReranking:
     """Sends pairs to a server, which puts its own template around them."""
 
-    def __init__(
-        self, settings: Remote, *, name: str | None = None, connection: Connection | None = None
-    ) -> None:
+    def __init__(self, settings: Remote, *, name: str | None = None) -> None:
         self._settings = settings
-        self._connection = connection or Connection(
-            settings.url,
-            api_key=settings.api_key,
-            api_key_env=settings.api_key_env,
-            timeout=settings.timeout,
-            splits=True,
-        )
+        self._connection = connect(settings)
         models = models_to_try(self._connection, settings.served_as, name)
         found, reasons = find_scores(self._connection, models)
         if found is None:
@@ -92,10 +85,7 @@ class RemoteReranking:
         logits = np.zeros((len(sequences), 2), dtype=np.float32)
         for question, parts in zip(questions, answers, strict=True):
             logits[question.places, 1] = np.concatenate([self._log_odds(part) for part in parts])
-        parts = [part for answer in answers for part in answer]
-        tokens = sum(part.served.tokens or 0 for part in parts)
-        computed = [part.served.computed for part in parts]
-        return logits, Usage(tokens, tokens if None in computed else sum(each or 0 for each in computed))
+        return logits, usage_of([part.served for answer in answers for part in answer])
 
     def _questions(self, sequences: Sequence[TokenIds]) -> list[Question]:
         by_query: dict[tuple[str, str], list[tuple[int, str]]] = {}

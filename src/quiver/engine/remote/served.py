@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from quiver.engine.backends import Remote
+from quiver.engine.plan import Usage
 from quiver.engine.remote.connection import Connection, KeepsFailing, Refused, TooMuch
 from quiver.engine.remote.dialects import (
     EMBEDDING_DIALECTS,
@@ -14,6 +16,7 @@ from quiver.engine.remote.dialects import (
     Judged,
     NotSpoken,
     RerankingDialect,
+    Served,
     Vectors,
     embed,
     first_answered,
@@ -57,6 +60,17 @@ class ServedScores:
     def __call__(self, query: str, *documents: str, instruction: str | None = None) -> Judged:
         """Scores of documents in their order."""
         return rerank(self.connection, self.dialect, self.model, query, documents, instruction)
+
+
+def connect(settings: Remote) -> Connection:
+    """A connection whose too large requests can be divided."""
+    return Connection(
+        settings.url,
+        api_key=settings.api_key,
+        api_key_env=settings.api_key_env,
+        timeout=settings.timeout,
+        splits=True,
+    )
 
 
 def find_vectors(
@@ -150,6 +164,13 @@ def cut_into_requests(sizes: Sequence[int], most_items: int, most_size: int) -> 
             start, size = position, 0
         size += own
     return [*requests, range(start, len(sizes))] if sizes else []
+
+
+def usage_of(answers: Sequence[Served], tokens: int | None = None) -> Usage:
+    """Tokens as they are known here, else as the server counted them, and those that it says it ran."""
+    counted = sum(answer.tokens or 0 for answer in answers) if tokens is None else tokens
+    computed = [answer.computed for answer in answers]
+    return Usage(counted, counted if None in computed else sum(each or 0 for each in computed))
 
 
 def _last_part(name: str) -> str:
