@@ -2,11 +2,12 @@
 
 ``remote`` is our own server (``quiver serve``) as a process, ``vllm`` the engine of that name,
 ``vllm-server`` the remote engine over vLLM's own server (embedding only: that server has no template for
-these pairs). All run in bfloat16 on a random checkpoint of the real shapes; texts are those of
-``benchmarks.parity``.
+these pairs). All run on a random checkpoint of the real shapes; texts are those of ``benchmarks.parity``.
 
-Fails (exit 1) where a vector's cosine with the PyTorch engine's is below 0.999, or a score differs by more
-than 0.01.
+Fails (exit 1) where a vector's cosine with the PyTorch engine's of the same number format is below 0.999, or
+a score differs by more than 0.01. In float32 (``--dtype float32``) engines differ by their order of additions
+only, so that the limits are 0.99999 and 0.0001; in bfloat16 the last column shows how far the PyTorch engine
+itself is from its float32.
 """
 
 import argparse
@@ -35,8 +36,9 @@ from quiver.results import Floats
 
 ENGINES = ("remote", "vllm", "vllm-server")
 TRUTH = "torch"
-MIN_COSINE = 0.999
-LARGEST_DIFFERENCE = 0.01
+EXACT = "torch in float32"
+MIN_COSINE = {"bfloat16": 0.999, "float32": 0.99999}
+LARGEST_DIFFERENCE = {"bfloat16": 0.01, "float32": 1e-4}
 LENGTHS = (1, 2, 17, 100, 512, 2048)
 PATIENCE = 300
 """Seconds for a server to start."""
@@ -55,12 +57,13 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     parser = new_parser(
         "engine_parity",
-        "Compare engines with the PyTorch engine in bfloat16.",
+        "Compare engines with the PyTorch engine.",
         "python -m benchmarks.engine_parity --engines remote vllm --vllm ../vllm/bin/python --kind reranker",
     )
     parser.add_argument("checkpoint", nargs="?", type=Path, metavar="CHECKPOINT", help="model folder")
     checkpoints.add_options(parser, layers=4)
     parser.add_argument("--kind", choices=("embedding", "reranker"), default="embedding")
+    parser.add_argument("--dtype", choices=MIN_COSINE, default="bfloat16", help="number format of all")
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=["remote"])
     parser.add_argument("--vllm", metavar="PYTHON", default=sys.executable, help="Python that has vLLM")
     parser.add_argument("--tensor-parallel", type=int, default=1, help="devices of the vLLM engine")
@@ -71,20 +74,24 @@ def _parse() -> argparse.Namespace:
 def _compare(folder: Path, options: argparse.Namespace) -> tuple[Report, bool]:
     groups = _groups(folder, options)
     with tempfile.TemporaryDirectory(prefix="quiver-engines-") as work:
-        for engine in (TRUTH, *options.engines):
+        extra = [EXACT] if options.dtype == "bfloat16" else []
+        for engine in (TRUTH, *options.engines, *extra):
             for group, rows in zip(groups, _run(engine, folder, groups, options, Path(work)), strict=True):
                 group.results[engine] = rows
-    report = Report(f"Engines: {checkpoints.describe(options)} {options.kind}", ("case", *options.engines))
+    columns = [*options.engines, *extra]
+    title = f"Engines: {checkpoints.describe(options)} {options.kind}, {options.dtype}"
+    report = Report(title, ("case", *columns))
     equal = True
     for group in groups:
         for label in dict.fromkeys(group.labels):
             chosen = np.asarray([other == label for other in group.labels])
-            found = {engine: _distance(group, engine, chosen, options.kind) for engine in options.engines}
-            equal &= all(_within(value, options.kind) for value in found.values())
+            found = {engine: _distance(group, engine, chosen, options.kind) for engine in columns}
+            equal &= all(_within(found[engine], options) for engine in options.engines)
             report.add([label, *(f"{value:.6f}" for value in found.values())], {"case": label, **found})
-    what = "least cosine" if options.kind == "embedding" else "largest difference of a score"
-    report.facts["figures"] = f"{what}, bfloat16, with the PyTorch engine"
-    report.facts["allowed"] = MIN_COSINE if options.kind == "embedding" else LARGEST_DIFFERENCE
+    embeds = options.kind == "embedding"
+    what = "least cosine" if embeds else "largest difference of a score"
+    report.facts["figures"] = f"{what}, with the PyTorch engine in {options.dtype}"
+    report.facts["allowed"] = (MIN_COSINE if embeds else LARGEST_DIFFERENCE)[options.dtype]
     report.facts["verdict"] = "equal" if equal else "OUTSIDE"
     return report, equal
 
@@ -106,8 +113,10 @@ def _distance(group: Group, engine: str, chosen: Any, kind: str) -> float:  # no
     return float(np.abs(truth - found).max())
 
 
-def _within(value: float, kind: str) -> bool:
-    return value >= MIN_COSINE if kind == "embedding" else value <= LARGEST_DIFFERENCE
+def _within(value: float, options: argparse.Namespace) -> bool:
+    if options.kind == "embedding":
+        return bool(value >= MIN_COSINE[options.dtype])
+    return bool(value <= LARGEST_DIFFERENCE[options.dtype])
 
 
 def _run(
@@ -117,12 +126,13 @@ def _run(
         "engine": engine,
         "kind": options.kind,
         "model": str(folder),
-        "options": {"dtype": "bfloat16"},
+        "options": {"dtype": options.dtype},
         "settings": {},
         "groups": [_texts(group) for group in groups],
     }
-    if engine == TRUTH:
-        request["options"]["device"] = "cpu"
+    if engine in (TRUTH, EXACT):
+        dtype = "float32" if engine == EXACT else options.dtype
+        request |= {"engine": TRUTH, "options": {"dtype": dtype, "device": "cpu"}}
         return _ask_worker(sys.executable, request, work)
     if engine == "vllm":
         request["options"]["max_length"] = max(4096, *options.lengths)
@@ -172,7 +182,7 @@ def _served(engine: str, folder: Path, options: argparse.Namespace) -> Iterator[
     theirs = [options.vllm, "-m", "vllm.entrypoints.openai.api_server", "--model", folder]
     settings = ["--runner", "pooling", "--enforce-eager", "--max-model-len", max(4096, *options.lengths)]
     command = ours if engine == "remote" else [*theirs, *settings]
-    command += ["--dtype", "bfloat16", "--port", port]
+    command += ["--dtype", options.dtype, "--port", port]
     environment = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
     server = subprocess.Popen([*map(str, command)], env=environment, stdout=subprocess.DEVNULL)
     try:

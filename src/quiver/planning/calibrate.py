@@ -6,6 +6,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from quiver.embedder import Embedder
@@ -14,7 +15,7 @@ from quiver.planning.rates import Point, Rate, Shape
 
 LENGTHS = (16, 64, 256, 1024)
 """Words of the texts, about as many tokens."""
-ROUNDS = 3
+ROUNDS = 5
 PILOT_WORDS = 2048
 WORDS = (
     "the of and to in a is that for it as was with be by on not he his but at are this have from or had an "
@@ -35,8 +36,8 @@ def calibrate(
 ) -> Rate:
     """Open an embedder and measure it for about so many seconds.
 
-    Rounds of each length are a third of its time, and their median counts: a machine that others use
-    disturbs some of them. Raises InputError for less than one length.
+    Lengths take turns, and the median of each counts: what else runs there disturbs some rounds only.
+    Raises InputError for less than one length.
     """
     if not lengths or min(lengths) < 1 or seconds <= 0:
         raise InputError("a calibration needs lengths of at least one token, and some seconds")
@@ -44,12 +45,9 @@ def calibrate(
     embedder = open_embedder()
     embedder.encode_document("Ready?")
     start = time.perf_counter() - begun
-    maker = random.Random(0)
-    points = []
-    for length in lengths:
-        points.append(_measure(embedder, length, seconds / len(lengths), maker))
-        rate = points[-1].tokens / points[-1].seconds
-        say(f"{points[-1].tokens:,.0f} tokens a text: {rate:,.0f} tokens a second")
+    points = _measure(embedder, lengths, seconds)
+    for point in points:
+        say(f"{point.tokens:,.0f} tokens a text: {point.tokens / point.seconds:,.0f} tokens a second")
     return Rate(
         engine=embedder.device,
         precision=embedder.precision,
@@ -82,21 +80,45 @@ def _shape(embedder: Embedder) -> Shape | None:
         return None
 
 
-def _measure(embedder: Embedder, length: int, seconds: float, maker: random.Random) -> Point:
-    """Rounds of texts of one length, as many as the time allows; a first, small one says how many."""
-    pilot, _, _ = _run(embedder, max(1, PILOT_WORDS // length), length, maker)
-    count = max(1, round(seconds / ROUNDS / pilot))
-    rounds = [_run(embedder, count, length, maker) for _ in range(ROUNDS)]
-    taken = statistics.median(each for each, _, _ in rounds)
-    return Point(sum(tokens for _, tokens, _ in rounds) / (ROUNDS * count), ROUNDS * count, taken)
+@dataclass(slots=True)
+class _Length:
+    """What was measured with texts of one length, round by round."""
+
+    words: int
+    count: int
+    """Texts of a round."""
+    seconds: list[float] = field(default_factory=list)
+    """Of one text."""
+    tokens: int = 0
 
 
-def _run(embedder: Embedder, count: int, length: int, maker: random.Random) -> tuple[float, int, int]:
-    """Seconds a text, tokens of all, and texts; no two begin alike, so that none is spared."""
+def _measure(embedder: Embedder, lengths: Sequence[int], seconds: float) -> list[Point]:
+    """Every length once a round; a first, small round says how many texts the time allows."""
+    maker = random.Random(0)
+    share = seconds / ROUNDS / len(lengths)
+    measured = []
+    for words in lengths:
+        pilot, _ = _run(embedder, max(1, PILOT_WORDS // words), words, maker)
+        measured.append(_Length(words, max(1, round(share / pilot))))
+    for _ in range(ROUNDS):
+        for each in measured:
+            taken, tokens = _run(embedder, each.count, each.words, maker)
+            each.seconds.append(taken)
+            each.tokens += tokens
+    return [_point(each) for each in measured]
+
+
+def _point(measured: _Length) -> Point:
+    texts = ROUNDS * measured.count
+    return Point(measured.tokens / texts, texts, statistics.median(measured.seconds))
+
+
+def _run(embedder: Embedder, count: int, length: int, maker: random.Random) -> tuple[float, int]:
+    """Seconds a text, and tokens of all; no two texts begin alike, so that none is spared."""
     texts = [" ".join(maker.choices(WORDS, k=length)) for _ in range(count)]
     begun = time.perf_counter()
     usage = embedder.encode_document(texts, show_progress_bar=False).usage
-    return (time.perf_counter() - begun) / count, usage.tokens_in, count
+    return (time.perf_counter() - begun) / count, usage.tokens_in
 
 
 def _peak_memory() -> int:
