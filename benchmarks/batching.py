@@ -70,7 +70,7 @@ def _round(embedder: Embedder, texts: Sequence[str]) -> tuple[float, float]:
 
 
 def _served(embedder: Embedder) -> ServedEmbedder:
-    batcher = Batcher(embedder.forward, QueueLimits())
+    batcher = Batcher(embedder.steps, QueueLimits())
     batcher.start()
     return ServedEmbedder(embedder, batcher, "model")
 

@@ -1,8 +1,10 @@
 """Run: uvicorn around the application."""
 
+import gc
 import os
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
