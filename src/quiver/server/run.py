@@ -16,10 +16,13 @@ from uvicorn.supervisors import Multiprocess
 
 from quiver.errors import InputError
 from quiver.server.metrics import SHARED_FOLDER
+from quiver.server.protocol import PatientProtocol
 from quiver.server.traces import are_wanted, traced
 
 HEALTH_SECONDS = 60
 """A worker that does not answer its parent for so long is replaced."""
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep Python to itself; Python's own 5 ms are longer than a short call takes."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -60,7 +63,15 @@ def run(app: ASGIApp, bound: socket.socket, certificate: Certificate | None = No
     """
     if certificate is not None:
         certificate.check()
+    settle()
     uvicorn.Server(configuration(traced(app) if are_wanted() else app, certificate)).run([bound])
+
+
+def settle() -> None:
+    """Make this process a server: threads take turns quickly, and what is loaded is never garbage."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()
 
 
 def run_workers(
@@ -91,6 +102,7 @@ def configuration(
     """How uvicorn runs: no log of requests, no banner in headers."""
     return uvicorn.Config(
         app,
+        http=PatientProtocol,
         log_level="warning",
         access_log=False,
         server_header=False,
