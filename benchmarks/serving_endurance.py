@@ -52,7 +52,7 @@ class _Callers:
         self._server = server
         self._origin = server.url.removesuffix("/v1/embeddings")
         self._random = random.Random(0)
-        self.outcomes = {"answered": 0, "refused": 0, "given up": 0}
+        self.outcomes = {"answered": 0, "refused": 0, "given up": 0, "cut off": 0}
 
     async def run(self, requests: int) -> list[int]:
         """The server's resident memory, sampled as requests go on."""
@@ -73,6 +73,8 @@ class _Callers:
                 self.outcomes["answered" if response.status_code == 200 else "refused"] += 1
             except httpx.TimeoutException:
                 self.outcomes["given up"] += 1
+            except httpx.TransportError:
+                self.outcomes["cut off"] += 1
 
     def _request(self) -> tuple[str, dict[str, Any]]:
         choice = self._random.choice

@@ -21,6 +21,8 @@ from quiver.server.traces import are_wanted, traced
 
 HEALTH_SECONDS = 60
 """A worker that does not answer its parent for so long is replaced."""
+IDLE_SECONDS = 75
+"""A connection may idle between requests: longer than clients and proxies keep one, so they let go first."""
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep Python to itself; Python's own 5 ms are longer than a short call takes."""
 
@@ -106,6 +108,7 @@ def configuration(
         log_level="warning",
         access_log=False,
         server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
         ws="none",
         timeout_worker_healthcheck=HEALTH_SECONDS,
         ssl_certfile=None if certificate is None else certificate.chain,
