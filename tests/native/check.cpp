@@ -284,12 +284,25 @@ void check_network(const Kernels& kernels, Element element) {
   }
 }
 
+// Rounds without a pause between them, of more threads than cores: every task runs once, on a thread of its round.
+void check_threads() {
+  const auto turn = Threads::claim(4);
+  for (int round = 0; round < 20000; round++) {
+    const int tasks = 1 + round % 17, threads = 1 + round % 4;
+    int ran[17] = {};
+    Threads::run(tasks, threads, [&](int task, int thread) { ran[task] += thread < threads ? 1 : 100; });
+    for (int task = 0; task < tasks; task++)
+      if (ran[task] != 1) std::printf("a task ran %d times\n", ran[task]), std::exit(1);
+  }
+}
+
 }  // namespace
 }  // namespace quiver
 
 int main(int count, char** arguments) {
   using namespace quiver;
   const int rounds = count > 1 ? std::atoi(arguments[1]) : 20;
+  check_threads();
   for (const Kernels* kernels : supported_kernels()) {
     for (int i = 0; i < 10 * rounds; i++) check_product(*kernels), check_rows(*kernels);
     for (int i = 0; i < rounds; i++) check_network(*kernels, Element(i % 3));
