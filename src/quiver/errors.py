@@ -9,6 +9,7 @@
     ├── FingerprintMismatch   vectors that different models or settings made
     ├── NumericalError        a result that is not a finite number
     ├── StoreError            a search index that is absent, damaged, or whose database refuses
+    │   ├── NoIndex           a place where there is no index yet
     │   └── IndexBusy         an index that another process is writing
     ├── UnreadableFile        a file that search cannot read; a run reports it and goes on
     ├── EndpointError         a server, of chat or of embeddings, that refuses, fails or cannot be reached
@@ -54,6 +55,10 @@ class NumericalError(QuiverError):
 
 class StoreError(QuiverError):
     """A search index is absent or damaged, or its database refuses."""
+
+
+class NoIndex(StoreError):
+    """There is no search index in this place."""
 
 
 class IndexBusy(StoreError):
