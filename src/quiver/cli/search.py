@@ -13,9 +13,9 @@ from quiver.cli import options
 from quiver.cli.endings import complain
 from quiver.cli.index import IndexFolder, StoreAddress, open_store
 from quiver.cli.loading import ModelOptions, load_embedder, load_reranker
-from quiver.cli.parse import check_characters
 from quiver.cli.read import is_stdin_given
 from quiver.errors import InputError
+from quiver.rows.parse import check_characters
 
 if TYPE_CHECKING:
     from quiver.search.hits import SearchResult

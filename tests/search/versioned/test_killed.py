@@ -138,7 +138,7 @@ def test_kill_9_loses_no_finished_file(
     store.close()
     chance = random.Random(3)
     finished: set[str] = set()
-    counts = []
+    counts: list[int] = []
     while len(counts) < 3 or not counts[-1]:
         with indexing(address, folder, seconds=0.02) as running:
             time.sleep(len(counts) + chance.random())
