@@ -15,6 +15,7 @@
     ├── EndpointError         a server, of chat or of embeddings, that refuses, fails or cannot be reached
     ├── ShortOfBaseline       scores below those that a quality gate demands
     ├── TasksFailed           some tasks of an evaluation; the others have their scores
+    ├── ClusterError          a Ray cluster that cannot be joined, or has no room for the work
     └── DeviceError           a device or precision this machine or this engine does not have
 
 Every message names the thing, the reason and the next step.
@@ -79,6 +80,10 @@ class ShortOfBaseline(QuiverError):
 
 class TasksFailed(QuiverError):
     """Some tasks of an evaluation failed; the scores of the others are kept."""
+
+
+class ClusterError(QuiverError):
+    """A Ray cluster cannot be joined, has no room for the work, or gave it up."""
 
 
 class DeviceError(QuiverError):
