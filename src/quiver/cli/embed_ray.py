@@ -41,7 +41,9 @@ def embed_on_ray(
         source_of(address_of(path), choice.format and choice.format.value, choice.field)
         for path in choice.files
     ]
-    settings = EmbedSettings(name=embedder_name(model), model=_arguments(model, dimension), prompt=prompt)
+    settings = EmbedSettings(
+        name=embedder_name(model), model=model.embedder_arguments(dimension), prompt=prompt
+    )
     report = embed_files(
         sources, address_of(output), settings, workers, part_rows=part_rows, show_progress_bar=show_progress
     )
@@ -57,21 +59,3 @@ def embed_on_ray(
             f"{counted(total.texts_cut, 'text')} cut by {total.tokens_cut:,} tokens (column tokens_cut)"
         )
     say("; ".join(parts))
-
-
-def _arguments(model: ModelOptions, dimension: int | None) -> dict[str, Any]:
-    """Arguments of ``Embedder`` as they hold on every node."""
-    name = model.model
-    if name is not None and Path(name).exists():
-        name = str(Path(name).resolve())
-    return {
-        "model": name,
-        "revision": model.revision,
-        "device": model.device,
-        "dtype": model.dtype,
-        "max_length": model.max_length,
-        "on_too_long": model.on_too_long,
-        "truncate_dim": dimension,
-        "parse_special_tokens": model.parse_special_tokens,
-        "token_budget": model.token_budget,
-    }

@@ -2,13 +2,15 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quiver.cli import options
+from quiver.cli import options, ray_options
 from quiver.cli.loading import ModelOptions, load_embedder
+from quiver.cli.updating import Update, update_here, update_on_ray
 from quiver.errors import InputError, NoIndex
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ Examples:
   quiver index
   quiver index ~/notes --index ~/notes-index --model Qwen/Qwen3-Embedding-0.6B
   quiver index ~/notes --store qdrant+http://localhost:6333/notes
+  quiver index /shared/papers --store milvus+http://milvus:19530/papers --ray auto
 """
 REINDEX_EXAMPLES = """\b
 Examples:
@@ -80,6 +83,9 @@ def index(
     token_budget: options.TokenBudget = None,
     output_format: ReportFormat = options.ListFormat.TABLE,
     quiet: options.Quiet = False,
+    ray: ray_options.Ray = None,
+    ray_workers: ray_options.RayWorkers = None,
+    ray_cpus: ray_options.RayProcessors = 1,
 ) -> None:
     """Index files for search, or bring an index up to date.
 
@@ -100,7 +106,12 @@ def index(
     except NoIndex:
         embedder = _embedder(model, device, dtype, token_budget)
         opened = home.store.create(_info(model, embedder, max_tokens, shortlist))
-    _run(opened, home, embedder, output_format, quiet)
+    if ray is None:
+        _run(opened, home, partial(update_here, embedder), output_format, quiet)
+        return
+    chosen = _model(model or opened.info.model, device, dtype, token_budget)
+    workers = ray_options.workers_of(ray, ray_workers, ray_cpus)
+    _run(opened, home, partial(update_on_ray, embedder, chosen, workers), output_format, quiet)
 
 
 def reindex(
@@ -125,7 +136,7 @@ def reindex(
         model, embedder, max_tokens or old.info.max_tokens, shortlist or old.info.shortlist_dimension
     )
     with old.writing():
-        _run(_resumed(home.next_store, wanted), home, embedder, output_format, quiet)
+        _run(_resumed(home.next_store, wanted), home, partial(update_here, embedder), output_format, quiet)
     old.close()
     home.with_next_generation()
 
@@ -163,13 +174,18 @@ def _home(folder: Path | None) -> "IndexHome":
     return found or IndexHome(folder=(folder or Path.cwd() / HOME_NAME).resolve())
 
 
+def _model(
+    model: str | None, device: str | None, dtype: options.Dtype, token_budget: int | None
+) -> ModelOptions:
+    return ModelOptions(
+        model=model, device=device, dtype=dtype.value, token_budget=token_budget, truncate=True
+    )
+
+
 def _embedder(
     model: str | None, device: str | None, dtype: options.Dtype, token_budget: int | None
 ) -> "Embedder":
-    chosen = ModelOptions(
-        model=model, device=device, dtype=dtype.value, token_budget=token_budget, truncate=True
-    )
-    return load_embedder(chosen, dimension=None)
+    return load_embedder(_model(model, device, dtype, token_budget), dimension=None)
 
 
 def _check_settings(info: "IndexInfo", max_tokens: int | None, shortlist: int | None) -> None:
@@ -229,17 +245,15 @@ def _at(home: "IndexHome", address: str | None) -> "IndexHome":
 
 
 def _run(
-    store: "Store", home: "IndexHome", embedder: "Embedder", output_format: options.ListFormat, quiet: bool
+    store: "Store", home: "IndexHome", update: Update, output_format: options.ListFormat, quiet: bool
 ) -> None:
     from quiver.cli.index_report import report_lines, report_record
     from quiver.cli.target import open_target
     from quiver.cli.write import write_records
     from quiver.search.file_corpus import FileCorpus
-    from quiver.search.index import update_index
 
-    corpus = FileCorpus(home, home.roots)
     try:
-        report = update_index(store, corpus, embedder, show_progress_bar=False if quiet else None)
+        report = update(store, FileCorpus(home, home.roots), False if quiet else None)
     finally:
         store.close()
     if output_format is options.ListFormat.JSONL:

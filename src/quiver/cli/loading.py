@@ -1,7 +1,8 @@
 """Loading: from the options of a command to a model, importing the heavy parts only now."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from quiver.models import catalog
 
@@ -27,6 +28,21 @@ class ModelOptions:
     def on_too_long(self) -> Literal["error", "truncate"]:
         """The policy for texts beyond the length limit."""
         return "truncate" if self.truncate else "error"
+
+    def embedder_arguments(self, dimension: int | None) -> dict[str, Any]:
+        """Arguments of ``Embedder``, as they hold in any folder and on every node of a cluster."""
+        is_here = self.model is not None and Path(self.model).exists()
+        return {
+            "model": str(Path(self.model or "").resolve()) if is_here else self.model,
+            "revision": self.revision,
+            "device": self.device,
+            "dtype": self.dtype,
+            "max_length": self.max_length,
+            "on_too_long": self.on_too_long,
+            "truncate_dim": dimension,
+            "parse_special_tokens": self.parse_special_tokens,
+            "token_budget": self.token_budget,
+        }
 
 
 def load_embedder(options: ModelOptions, *, dimension: int | None) -> "Embedder":

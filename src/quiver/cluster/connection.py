@@ -46,7 +46,7 @@ def joined(workers: Workers) -> Iterator[int]:
                 "ray start --head"
             ) from error
     try:
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        resources: dict[str, float] = ray.cluster_resources()
         yield _fitting(workers, int(resources.get("CPU", 0)))
     finally:
         if not was_joined:
