@@ -61,7 +61,7 @@ class ModelOptions:
         is_here = self.model is not None and Path(self.model).exists()
         return {
             "model": str(Path(self.model or "").resolve()) if is_here else self.model,
-            "backend": self.engine,
+            "backend": self.backend,
             "revision": self.revision,
             "device": self.device,
             "dtype": self.dtype,
