@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from quiver.engine.backends import Backend
-from quiver.engine.execute import plan_and_run
+from quiver.engine.execute import OneStep, Steps, plan_and_run, plan_steps
 from quiver.engine.plan import Usage
 from quiver.errors import FingerprintMismatch, InputError, NumericalError
 from quiver.models.checkpoint import Checkpoint
@@ -266,6 +266,10 @@ class Embedder:
     ) -> tuple[Floats, Usage]:
         """The last row of each sequence, [N, hidden size], and what they cost."""
         return plan_and_run(self._engine, sequences, "Embedding", show_progress)
+
+    def steps(self, sequences: Sequence[TokenIds], step_tokens: int | None = None) -> Steps | OneStep:
+        """``forward`` in steps of about so many tokens, for whoever has other work to do in between."""
+        return plan_steps(self._engine, sequences, step_tokens)
 
     def finish(
         self, prepared: Prepared, rows: Floats, usage: Usage, *, truncate_dim: int | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from quiver.engine.backends import Backend
-from quiver.engine.execute import plan_and_run
+from quiver.engine.execute import OneStep, Steps, plan_and_run, plan_steps
 from quiver.engine.plan import Usage
 from quiver.errors import InputError, NumericalError
 from quiver.models.checkpoint import Checkpoint
@@ -146,6 +146,10 @@ class Reranker:
         """The logits of "no" and "yes" after each sequence, [N, 2], and what they cost."""
         logits, usage = plan_and_run(self._engine, sequences, "Reranking", show_progress)
         return logits.reshape(-1, 2), usage
+
+    def steps(self, sequences: Sequence[TokenIds], step_tokens: int | None = None) -> Steps | OneStep:
+        """``forward`` in steps of about so many tokens, for whoever has other work to do in between."""
+        return plan_steps(self._engine, sequences, step_tokens)
 
     def finish(self, prepared: Prepared, logits: Floats, usage: Usage) -> Scores:
         """Scores of prepared pairs by their logits [N, 2].

@@ -4,7 +4,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from quiver.cli.options import say_on_stderr
 from quiver.errors import EndpointWarning, InputError
@@ -54,6 +55,22 @@ class ModelOptions:
     def name_or(self, builtin: str) -> str:
         """What to write into files as the model's name; ``builtin`` is the one that ships."""
         return self.model or self.served_as or (builtin if self.url is None else "served")
+
+    def embedder_arguments(self, dimension: int | None) -> dict[str, Any]:
+        """Arguments of ``Embedder``, as they hold in any folder and on every node of a cluster."""
+        is_here = self.model is not None and Path(self.model).exists()
+        return {
+            "model": str(Path(self.model or "").resolve()) if is_here else self.model,
+            "backend": self.engine,
+            "revision": self.revision,
+            "device": self.device,
+            "dtype": self.dtype,
+            "max_length": self.max_length,
+            "on_too_long": self.on_too_long,
+            "truncate_dim": dimension,
+            "parse_special_tokens": self.parse_special_tokens,
+            "token_budget": self.token_budget,
+        }
 
 
 def load_embedder(options: ModelOptions, *, dimension: int | None) -> "Embedder":

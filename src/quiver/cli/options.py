@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from quiver.cli.parse import DEFAULT_FIELDS
 from quiver.cli.read import InputChoice, InputFormat, is_stdin_given
 from quiver.cli.terminal import neutralise
+from quiver.rows.parse import DEFAULT_FIELDS
 
 
 class Dtype(StrEnum):

@@ -8,11 +8,11 @@ import typer
 
 from quiver.cli import options
 from quiver.cli.loading import ModelOptions, load_reranker, reranker_name
-from quiver.cli.parse import check_characters
 from quiver.cli.read import open_texts
 from quiver.cli.summary import Summary, counted
 from quiver.cli.write import OutputFormat, choose_format
 from quiver.errors import InputError
+from quiver.rows.parse import check_characters
 
 if TYPE_CHECKING:
     from quiver.cli.ranking import RankedText

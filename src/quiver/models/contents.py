@@ -52,7 +52,7 @@ def _read_contents(checkpoint: Checkpoint) -> str:
 
 
 def _tensor_hash(entry: TensorEntry) -> str:
-    """Read piece by piece: a mapped file would count as this process's memory, and end it if cut short meanwhile."""
+    """Read piece by piece: a mapped file counts as this process's memory, and ends it when cut short."""
     hashed, left, buffer = hashlib.sha256(), entry.size, memoryview(bytearray(READ_BYTES))
     with entry.file.open("rb", buffering=0) as stream:
         stream.seek(entry.offset)

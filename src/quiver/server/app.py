@@ -25,6 +25,7 @@ from quiver.server.pages import add_pages
 from quiver.server.route import refuse
 from quiver.server.service import Service
 from quiver.server.settings import Settings
+from quiver.server.stopping import stops_in_two_steps
 
 DIALECTS = (openai, cohere, reranking, tei, vllm, ollama, own)
 
@@ -36,7 +37,7 @@ class Status(BaseModel):
 
 
 def create_app(opened: OpenedModels, settings: Settings | None = None) -> FastAPI:
-    """An application that serves models which have passed their self-test."""
+    """An application that serves models which have passed their self-test; its queues are in ``state``."""
     chosen = settings or Settings()
     models = serve_models(opened, QueueLimits(), chosen.aliases)
     gate = Gate(KeyRing(chosen.api_keys), chosen.limits)
@@ -48,7 +49,8 @@ def create_app(opened: OpenedModels, settings: Settings | None = None) -> FastAP
         for batcher in batchers:
             batcher.start()
         gate.is_ready = True
-        yield
+        with stops_in_two_steps(gate, chosen.drain_seconds):
+            yield
         gate.is_draining = True
         for batcher in batchers:
             await batcher.drain(chosen.drain_seconds)
@@ -60,6 +62,7 @@ def create_app(opened: OpenedModels, settings: Settings | None = None) -> FastAP
         app.include_router(dialect.router(service, gate))
     _add_health(app, gate)
     add_pages(app)
+    app.state.batchers = _batchers(models)
     metrics = Metrics(_batchers(models))
     _add_metrics(app, gate, metrics)
     app.add_middleware(Observed, metrics=metrics, write_line=chosen.write_line)
