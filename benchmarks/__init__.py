@@ -3,6 +3,8 @@
 Run from the root of the repository; every command has ``--help`` and ``--json FILE``:
 
 - ``python -m benchmarks.parity``: the numbers of transformers and sentence-transformers, any size
+- ``python -m benchmarks.engine_parity``: vLLM's and servers' numbers beside the PyTorch engine's
+- ``python -m benchmarks.planning``: ``quiver plan`` beside the run that it foresees
 - ``python -m benchmarks.peak``: what the machine can do at best, the limit of all the others
 - ``python -m benchmarks.throughput``: mixed real texts, against every library that is installed
 - ``python -m benchmarks.short_query``: one query of 20 tokens, against every library that is installed

@@ -19,12 +19,12 @@ from pathlib import Path
 
 from benchmarks.command import Report, new_parser, run, write_json
 from quiver import Embedder, Reranker, Searcher
+from quiver.errors import NoIndex
 from quiver.search.file_corpus import FileCorpus
 from quiver.search.home import HOME_NAME, IndexHome
 from quiver.search.index import update_index
-from quiver.search.lance_store import INFO_NAME, LanceStore
 from quiver.search.searcher import Mode
-from quiver.search.store import IndexInfo
+from quiver.search.store import IndexInfo, Store
 
 DEPTHS = (1, 3, 10)
 PASSAGES = 100
@@ -70,13 +70,12 @@ def main() -> int:
 
 def _index(
     home: IndexHome, embedder: Embedder, model: str | None, max_tokens: int
-) -> tuple[LanceStore, dict[str, str]]:
-    folder = home.store_folder
-    if (folder / INFO_NAME).exists():
-        store = LanceStore(folder)
-    else:
+) -> tuple[Store, dict[str, str]]:
+    try:
+        store = home.store.open()
+    except NoIndex:
         info = IndexInfo(model=model, fingerprint=embedder.fingerprint, max_tokens=max_tokens)
-        store = LanceStore.create(folder, info)
+        store = home.store.create(info)
     done = update_index(store, FileCorpus(home, home.roots), embedder, show_progress_bar=False)
     facts = {
         "files": f"{len(store.files()):,}, and {len(done.skipped):,} skipped",

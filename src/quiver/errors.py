@@ -9,11 +9,13 @@
     ├── FingerprintMismatch   vectors that different models or settings made
     ├── NumericalError        a result that is not a finite number
     ├── StoreError            a search index that is absent, damaged, or whose database refuses
+    │   ├── NoIndex           a place where there is no index yet
     │   └── IndexBusy         an index that another process is writing
     ├── UnreadableFile        a file that search cannot read; a run reports it and goes on
     ├── EndpointError         a server, of chat or of embeddings, that refuses, fails or cannot be reached
     ├── ShortOfBaseline       scores below those that a quality gate demands
     ├── TasksFailed           some tasks of an evaluation; the others have their scores
+    ├── ClusterError          a Ray cluster that cannot be joined, or has no room for the work
     └── DeviceError           a device or precision this machine or this engine does not have
 
 Every message names the thing, the reason and the next step.
@@ -56,6 +58,10 @@ class StoreError(QuiverError):
     """A search index is absent or damaged, or its database refuses."""
 
 
+class NoIndex(StoreError):
+    """There is no search index in this place."""
+
+
 class IndexBusy(StoreError):
     """Another process is writing the index."""
 
@@ -68,12 +74,20 @@ class EndpointError(QuiverError):
     """A server of chat or of embeddings refuses our requests, fails, or cannot be reached."""
 
 
+class EndpointWarning(UserWarning):
+    """A server answers, but probably with wrong numbers."""
+
+
 class ShortOfBaseline(QuiverError):
     """Scores fell further below a baseline than it allows."""
 
 
 class TasksFailed(QuiverError):
     """Some tasks of an evaluation failed; the scores of the others are kept."""
+
+
+class ClusterError(QuiverError):
+    """A Ray cluster cannot be joined, has no room for the work, or gave it up."""
 
 
 class DeviceError(QuiverError):

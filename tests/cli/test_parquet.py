@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quiver.cli.parquet import MissingExtraError, ParquetTable, read_column
+from quiver.cli.parquet import ParquetTable
 from quiver.cli.read import InputChoice, open_texts
 from quiver.cli.target import Target, open_target
 from quiver.errors import InputError
+from quiver.rows.parquet import MissingExtraError, read_column
 
 
 def stored(columns: dict[str, Any] | pa.Table, **options: Any) -> bytes:

@@ -15,7 +15,7 @@ from transformers import Qwen3ForCausalLM
 
 from quiver.engine.base import Batch, Floats
 from quiver.engine.execute import plan_and_run, plan_steps
-from quiver.engine.open import Backend, open_engine
+from quiver.engine.open import LocalBackend, open_engine
 from quiver.errors import CheckpointError, DeviceError, InputError
 from quiver.models.checkpoint import open_checkpoint
 from quiver.text.tokenizer import TokenIds
@@ -208,7 +208,7 @@ def test_where_torch_is_absent_the_extra_is_named(
 
 
 @pytest.mark.parametrize(("backend", "name"), [("auto", "NativeEngine"), ("torch", "TorchEngine")])
-def test_it_is_the_default(embedder_folder: Path, backend: Backend, name: str) -> None:
+def test_it_is_the_default(embedder_folder: Path, backend: LocalBackend, name: str) -> None:
     checkpoint = open_checkpoint(embedder_folder)
     engine = open_engine(checkpoint, backend=backend, device=None, dtype="auto", token_budget=None)
     assert type(engine).__name__ == name

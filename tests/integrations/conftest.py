@@ -8,7 +8,6 @@ from quiver import Embedder, Searcher
 from quiver.search.file_corpus import FileCorpus
 from quiver.search.home import IndexHome
 from quiver.search.index import update_index
-from quiver.search.lance_store import LanceStore
 from quiver.search.store import IndexInfo
 
 FILES = {
@@ -29,7 +28,7 @@ def searcher(tmp_path_factory: pytest.TempPathFactory) -> Searcher:
     embedder = Embedder()
     home = IndexHome(folder=base / ".quiver").with_roots([base])
     info = IndexInfo(model=None, fingerprint=embedder.fingerprint, max_tokens=100)
-    store = LanceStore.create(home.store_folder, info)
+    store = home.store.create(info)
     update_index(store, FileCorpus(home, home.roots), embedder, show_progress_bar=False)
     return Searcher(store, embedder=embedder)
 

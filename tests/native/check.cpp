@@ -164,12 +164,19 @@ void check_rows(const Kernels& kernels) {
   const int visible = whole(1, n);
   SoftmaxState state{-INFINITY, 0};
   std::vector<float> weights = row;
-  kernels.softmax(weights.data(), n, visible, state, out.data(), n);
+  std::vector<uint16_t> narrow_weights(n);
+  SoftmaxState same = state;
+  kernels.softmax(weights.data(), n, visible, same, out.data(), n, Element::kBfloat16, narrow_weights.data());
+  kernels.softmax(weights.data(), n, visible, state, out.data(), n, Element::kFloat32, weights.data());
+  expect(same.sum == state.sum && same.largest == state.largest, kernels, "softmax depends on what it writes");
   double total = 0;
   for (int i = 0; i < visible; i++) total += std::exp2(double(row[i]) - state.largest);
   close(state.sum / total, 1, "softmax's sum is wrong");
   for (int i = 0; i < n; i++)
     close(weights[i], i < visible ? std::exp2(double(row[i]) - state.largest) : 0, "softmax is wrong");
+  std::vector<uint16_t> expected_narrow(n);
+  kernels.narrow(weights.data(), n, Element::kBfloat16, expected_narrow.data());
+  expect(narrow_weights == expected_narrow, kernels, "softmax in bfloat16 is not its rounding");
 }
 
 // A network whose sizes need no filling up.

@@ -1,6 +1,7 @@
 """Every store, empty, in a place of its own."""
 
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from quiver.errors import StoreError
 from quiver.search.lance_store import LanceStore
 from quiver.search.postgres_store import PostgresStore
 from quiver.search.store import IndexInfo, Store
+from quiver.search.versioned.milvus import MilvusTables
+from quiver.search.versioned.qdrant import QdrantTables
+from quiver.search.versioned.store import VersionedStore
+from quiver.search.versioned.tables import Collection
 from tests.search import postgres_server
 
 OpenStore = Callable[[IndexInfo], Store]
@@ -26,12 +31,24 @@ def postgres() -> Iterator[str]:
         yield connection
 
 
-@pytest.fixture(params=["lance", "postgres"])
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: Qdrant's local mode waits for the disk after each point."""
+    place = "/dev/shm" if Path("/dev/shm").is_dir() else tmp_path
+    with tempfile.TemporaryDirectory(dir=place, prefix="quiver-test-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(params=["lance", "postgres", "qdrant", "milvus"])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
     opened: list[Store] = []
     opener = lance(tmp_path / "index")
     if request.param == "postgres":
         opener = in_postgres(request.getfixturevalue("postgres"))
+    if request.param == "qdrant":
+        opener = in_qdrant(request.getfixturevalue("memory"))
+    if request.param == "milvus":
+        opener = in_milvus(tmp_path / "milvus.db")
 
     def open_it(about: IndexInfo) -> Store:
         opened.append(opener(about))
@@ -60,5 +77,29 @@ def in_postgres(connection: str) -> OpenStore:
             return PostgresStore(connection, schema=schema)
         except StoreError:
             return PostgresStore.create(connection, about, schema=schema)
+
+    return open_it
+
+
+def in_qdrant(folder: Path) -> OpenStore:
+    place = Collection("Qdrant", folder, "test")
+
+    def open_it(about: IndexInfo) -> Store:
+        try:
+            return VersionedStore(QdrantTables(place))
+        except StoreError:
+            return VersionedStore(QdrantTables.create(place, about))
+
+    return open_it
+
+
+def in_milvus(file: Path) -> OpenStore:
+    place = Collection("Milvus", file, "test")
+
+    def open_it(about: IndexInfo) -> Store:
+        try:
+            return VersionedStore(MilvusTables(place))
+        except StoreError:
+            return VersionedStore(MilvusTables.create(place, about))
 
     return open_it

@@ -22,6 +22,8 @@ from quiver.search import batches, reader
 from quiver.search.index import IndexReport, update_index
 from quiver.search.lance_store import LanceStore
 from quiver.search.passages import Passage, Skipped, SourceFile
+from quiver.search.store import Store
+from tests.search.conftest import OpenStore
 from tests.search.examples import NaiveStore, file, info
 from tests.search.folder import Folder, SlowEmbedder
 from tests.search.test_store import same
@@ -36,7 +38,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LanceStore:
+def store(open_store: OpenStore) -> Store:
+    return open_store(info())
+
+
+@pytest.fixture
+def lance(tmp_path: Path) -> LanceStore:
+    """For what a process of its own does to a folder."""
     return LanceStore.create(tmp_path / "index", info())
 
 
@@ -46,7 +54,7 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
         (folder / name).write_text(text)
 
 
-def index(store: LanceStore | NaiveStore, folder: Path, embedder: SlowEmbedder | None = None) -> IndexReport:
+def index(store: Store, folder: Path, embedder: SlowEmbedder | None = None) -> IndexReport:
     return update_index(store, Folder(folder), embedder or SlowEmbedder())
 
 
@@ -57,7 +65,7 @@ def from_scratch(folder: Path) -> NaiveStore:
     return naive
 
 
-def test_a_first_run_embeds_everything(store: LanceStore, folder: Path) -> None:
+def test_a_first_run_embeds_everything(store: Store, folder: Path) -> None:
     write(folder, {"a.txt": "one\ntwo words", "b/c.txt": "three", "empty": ""})
     embedder = SlowEmbedder()
     report = index(store, folder, embedder)
@@ -68,7 +76,7 @@ def test_a_first_run_embeds_everything(store: LanceStore, folder: Path) -> None:
     assert [each.passage.text for each in store.search_text("words", 9)] == ["two words"]
 
 
-def test_a_second_run_embeds_what_changed(store: LanceStore, folder: Path) -> None:
+def test_a_second_run_embeds_what_changed(store: Store, folder: Path) -> None:
     write(folder, {"same": "same", "changed": "before", "gone": "gone", "empty": ""})
     index(store, folder)
     write(folder, {"changed": "after", "new": "new"})
@@ -80,14 +88,14 @@ def test_a_second_run_embeds_what_changed(store: LanceStore, folder: Path) -> No
     same(store, from_scratch(folder))
 
 
-def test_files_that_the_run_does_not_cover_stay(store: LanceStore, folder: Path) -> None:
+def test_files_that_the_run_does_not_cover_stay(store: Store, folder: Path) -> None:
     store.put([file("elsewhere/a", "text")])
     index(store, folder)
     assert store.files().keys() == {"elsewhere/a"}
 
 
 def test_files_that_cannot_be_read_are_reported(
-    store: LanceStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(
         folder,
@@ -120,9 +128,9 @@ def test_a_file_that_takes_for_ever_is_skipped(folder: Path) -> None:
     assert isinstance(read[files[1]], list)
 
 
-def test_a_corpus_that_cannot_reach_the_reading_process(store: LanceStore, folder: Path) -> None:
+def test_a_corpus_that_cannot_reach_the_reading_process(lance: LanceStore, folder: Path) -> None:
     write(folder, {"a": "text"})
-    index(store, folder)
+    index(lance, folder)
     write(folder, {"a": "another"})
     code = (
         "import tests.search.folder as f, sys, pathlib; from quiver.search.index import update_index\n"
@@ -134,10 +142,10 @@ def test_a_corpus_that_cannot_reach_the_reading_process(store: LanceStore, folde
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path])}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert "a corpus must be importable, not part of the running script" in done.stderr
-    assert store.files().keys() == {"a"}
+    assert lance.files().keys() == {"a"}
 
 
-def test_a_file_that_can_no_longer_be_read_leaves_the_index(store: LanceStore, folder: Path) -> None:
+def test_a_file_that_can_no_longer_be_read_leaves_the_index(store: Store, folder: Path) -> None:
     write(folder, {"a": "text", "b": "text"})
     index(store, folder)
     write(folder, {"a": "ENCRYPTED"})
@@ -146,7 +154,7 @@ def test_a_file_that_can_no_longer_be_read_leaves_the_index(store: LanceStore, f
     assert store.files().keys() == {"b"}
 
 
-def test_another_embedder_is_refused(store: LanceStore, folder: Path) -> None:
+def test_another_embedder_is_refused(store: Store, folder: Path) -> None:
     with pytest.raises(FingerprintMismatch) as raised:
         index(store, folder, SlowEmbedder(weights="other"))
     message = str(raised.value)
@@ -155,7 +163,7 @@ def test_another_embedder_is_refused(store: LanceStore, folder: Path) -> None:
     assert message.endswith("quiver reindex")
 
 
-def test_many_batches(store: LanceStore, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_batches(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "MOST_CHARACTERS", 300)
     monkeypatch.setattr(batches, "FIRST_CHARACTERS", 300)
     write(folder, {f"{number:02}": "\n".join(["line"] * number) for number in range(40)})
@@ -266,14 +274,14 @@ def test_a_run_killed_at_any_moment_loses_no_finished_file(tmp_path: Path, folde
     same(store, from_scratch(folder))
 
 
-def test_a_second_run_says_who_is_at_work(tmp_path: Path, store: LanceStore, folder: Path) -> None:
+def test_a_second_run_says_who_is_at_work(tmp_path: Path, lance: LanceStore, folder: Path) -> None:
     write(folder, {"a": "text"})
     with start(tmp_path / "index", folder, seconds=30) as running:
         with pytest.raises(IndexBusy, match=f"being written by process {running.pid} since"):
-            index(store, folder)
+            index(lance, folder)
         running.kill()
-    index(store, folder)
-    same(store, from_scratch(folder))
+    index(lance, folder)
+    same(lance, from_scratch(folder))
 
 
 def test_a_full_disk_is_one_clear_error(tmp_path: Path, folder: Path) -> None:

@@ -13,6 +13,10 @@ from quiver.search.filter_syntax import parse_filter
 from quiver.search.lance_store import LanceStore
 from quiver.search.postgres_store import PostgresStore
 from quiver.search.store import IndexedFile, Store
+from quiver.search.versioned.milvus import MilvusTables
+from quiver.search.versioned.qdrant import QdrantTables
+from quiver.search.versioned.store import VersionedStore
+from quiver.search.versioned.tables import Collection
 from tests.search.examples import fingerprint, info, passage
 
 DIMENSION = 32
@@ -30,11 +34,17 @@ def many(path: str, count: int) -> IndexedFile:
     return IndexedFile(path=path, digest=path, passages=passages, vectors=unit(count))
 
 
-@pytest.fixture(params=["lance", "postgres"])
+@pytest.fixture(params=["lance", "postgres", "qdrant", "milvus"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store of 1,000 passages that takes anything for large."""
     if request.param == "lance":
         made: Store = LanceStore.create(tmp_path / "index", ABOUT, exact_bytes=1)
+    elif request.param == "qdrant":
+        collection = Collection("Qdrant", request.getfixturevalue("memory"), "large")
+        made = VersionedStore(QdrantTables.create(collection, ABOUT))
+    elif request.param == "milvus":
+        collection = Collection("Milvus", tmp_path / "milvus.db", "large")
+        made = VersionedStore(MilvusTables.create(collection, ABOUT, exact_bytes=1))
     else:
         connection = request.getfixturevalue("postgres")
         made = PostgresStore.create(connection, ABOUT, schema=f"large {tmp_path}", exact_bytes=1)

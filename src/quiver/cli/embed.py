@@ -3,11 +3,11 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from quiver.cli import options
+from quiver.cli import options, ray_options
 from quiver.cli.loading import ModelOptions, embedder_name, load_embedder
 from quiver.cli.read import open_texts
 from quiver.cli.summary import Summary, counted
@@ -23,6 +23,8 @@ Examples:
   quiver embed --as query "What is the capital of China?" --format jsonl
   quiver embed --input corpus.jsonl --field body --output corpus.parquet
   quiver embed --input corpus.csv --dim 128 --output corpus.npy
+  quiver embed --input corpus.jsonl --url http://gpu-machine:8080 --output corpus.parquet
+  quiver embed --input corpus.parquet --output vectors --ray auto
   cat lines.txt | quiver embed --truncate --max-length 512 > lines.jsonl
 """
 
@@ -41,6 +43,16 @@ class PromptChoice:
             raise typer.BadParameter("--prompt replaces what --as and --instruction put before a text")
         if self.instruction is not None and self.name not in (None, "query"):
             raise typer.BadParameter(f"--instruction is for queries, not for --as {self.name}")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of ``Embedder.encode_stream``."""
+        is_bare = self.prompt is None and self.instruction is None
+        return {
+            "prompt_name": self.name or ("document" if is_bare else None),
+            "prompt": self.prompt,
+            "instruction": self.instruction,
+        }
 
 
 def embed(
@@ -65,6 +77,9 @@ def embed(
         typer.Option(metavar="TEXT", help="Exactly what stands before each text, instead of a named prompt."),
     ] = None,
     model: options.Model = None,
+    url: options.Url = None,
+    served_as: options.ServedAs = None,
+    api_key_env: options.ApiKeyEnv = "QUIVER_API_KEY",
     revision: options.Revision = None,
     dim: Annotated[
         int | None,
@@ -74,6 +89,7 @@ def embed(
     truncate: options.Truncate = False,
     device: options.Device = None,
     dtype: options.DtypeOption = options.Dtype.AUTO,
+    backend: options.BackendOption = options.BackendName.AUTO,
     token_budget: options.TokenBudget = None,
     parse_special_tokens: options.ParseSpecialTokens = False,
     output_format: Annotated[
@@ -82,6 +98,15 @@ def embed(
     ] = None,
     output: options.Output = None,
     quiet: options.Quiet = False,
+    ray: ray_options.Ray = None,
+    ray_workers: ray_options.RayWorkers = None,
+    ray_cpus: ray_options.RayProcessors = 1,
+    part_rows: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Rows of a file of the output.", rich_help_panel=ray_options.PANEL
+        ),
+    ] = 4096,
 ) -> None:
     """Turn texts into vectors, one for each text, in their order.
 
@@ -90,18 +115,37 @@ def embed(
     """
     prompts = PromptChoice(name=prompt_name, instruction=instruction, prompt=prompt)
     choice = options.input_choice(texts, input_files, field, input_format)
-    chosen = choose_format(output_format, output, tuple(OutputFormat))
     model_options = ModelOptions(
         model=model,
+        url=url,
+        served_as=served_as,
+        api_key_env=api_key_env,
         revision=revision,
         device=device,
         dtype=dtype.value,
+        backend=backend.value,
         max_length=max_length,
         truncate=truncate,
         token_budget=token_budget,
         parse_special_tokens=parse_special_tokens,
     )
     say = options.say_nothing if quiet else options.say_on_stderr
+    if ray is not None:
+        from quiver.cli.embed_ray import embed_on_ray
+
+        embed_on_ray(
+            choice,
+            output,
+            model_options,
+            dim,
+            prompts.arguments,
+            ray_options.workers_of(ray, ray_workers, ray_cpus),
+            part_rows,
+            say,
+            show_progress=False if quiet else None,
+        )
+        return
+    chosen = choose_format(output_format, output, tuple(OutputFormat))
     found = open_texts(choice, say)
 
     from quiver.cli.vectors import open_writer
@@ -131,14 +175,7 @@ def _embedded(
             waiting.append(text)
             yield text
 
-    default_name = "document" if prompts.prompt is None and prompts.instruction is None else None
     first = 0
-    for vectors in embedder.encode_stream(
-        remembered(),
-        prompt_name=prompts.name or default_name,
-        prompt=prompts.prompt,
-        instruction=prompts.instruction,
-        show_progress_bar=show_progress,
-    ):
+    for vectors in embedder.encode_stream(remembered(), show_progress_bar=show_progress, **prompts.arguments):
         yield EmbeddedBlock(first, [waiting.popleft() for _ in range(len(vectors))], vectors)
         first += len(vectors)

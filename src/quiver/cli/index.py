@@ -1,17 +1,22 @@
 """``quiver index`` and ``quiver reindex``: files into an index."""
 
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quiver.cli import options
+from quiver.cli import options, ray_options
 from quiver.cli.loading import ModelOptions, load_embedder
-from quiver.errors import InputError
+from quiver.cli.updating import Update, update_here, update_on_ray
+from quiver.errors import InputError, NoIndex
 
 if TYPE_CHECKING:
     from quiver.embedder import Embedder
     from quiver.search.home import IndexHome
+    from quiver.search.places import Place
     from quiver.search.store import IndexInfo, Store
 
 INDEX_EXAMPLES = """\b
@@ -19,6 +24,8 @@ Examples:
   quiver index docs src/README.md
   quiver index
   quiver index ~/notes --index ~/notes-index --model Qwen/Qwen3-Embedding-0.6B
+  quiver index ~/notes --store qdrant+http://localhost:6333/notes
+  quiver index /shared/papers --store milvus+http://milvus:19530/papers --ray auto
 """
 REINDEX_EXAMPLES = """\b
 Examples:
@@ -27,6 +34,15 @@ Examples:
 """
 MAX_TOKENS = 300
 
+StoreAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="ADDRESS",
+        help="Keep passages in a database: qdrant+http://HOST:6333/NAME, milvus+http://HOST:19530/NAME "
+        "or postgresql://HOST/DB?schema=NAME.",
+    ),
+]
 IndexFolder = Annotated[
     Path | None,
     typer.Option(
@@ -58,6 +74,7 @@ def index(
         list[Path] | None, typer.Argument(help="Files and folders; without any, those indexed before.")
     ] = None,
     folder: IndexFolder = None,
+    store: StoreAddress = None,
     model: options.Model = None,
     max_tokens: MaxTokens = None,
     shortlist: Shortlist = None,
@@ -66,6 +83,9 @@ def index(
     token_budget: options.TokenBudget = None,
     output_format: ReportFormat = options.ListFormat.TABLE,
     quiet: options.Quiet = False,
+    ray: ray_options.Ray = None,
+    ray_workers: ray_options.RayWorkers = None,
+    ray_cpus: ray_options.RayProcessors = 1,
 ) -> None:
     """Index files for search, or bring an index up to date.
 
@@ -75,20 +95,23 @@ def index(
     missing = [str(path) for path in paths or () if not path.exists()]
     if missing:
         raise InputError(f"there is no {missing[0]}")
-    home = home.with_roots(paths or ())
+    home = _at(home, store).with_roots(paths or ())
     if not home.roots:
         raise InputError("nothing was indexed here before; name files or folders: quiver index PATH")
 
-    from quiver.search.lance_store import INFO_NAME, LanceStore
-
-    if (home.store_folder / INFO_NAME).exists():
-        store = LanceStore(home.store_folder)
-        _check_settings(store.info, max_tokens, shortlist)
-        embedder = _embedder(model or store.info.model, device, dtype, token_budget)
-    else:
+    try:
+        opened = home.store.open()
+        _check_settings(opened.info, max_tokens, shortlist)
+        embedder = _embedder(model or opened.info.model, device, dtype, token_budget)
+    except NoIndex:
         embedder = _embedder(model, device, dtype, token_budget)
-        store = LanceStore.create(home.store_folder, _info(model, embedder, max_tokens, shortlist))
-    _run(store, home, embedder, output_format, quiet)
+        opened = home.store.create(_info(model, embedder, max_tokens, shortlist))
+    if ray is None:
+        _run(opened, home, partial(update_here, embedder), output_format, quiet)
+        return
+    chosen = _model(model or opened.info.model, device, dtype, token_budget)
+    workers = ray_options.workers_of(ray, ray_workers, ray_cpus)
+    _run(opened, home, partial(update_on_ray, embedder, chosen, workers), output_format, quiet)
 
 
 def reindex(
@@ -107,18 +130,15 @@ def reindex(
     Searches find the old index until the new one is whole. A run that was stopped goes on where it was.
     """
     home = require_home(folder)
-
-    from quiver.search.lance_store import LanceStore
-
-    old = LanceStore(home.store_folder)
+    old = home.store.open()
     embedder = _embedder(model, device, dtype, token_budget)
     wanted = _info(
         model, embedder, max_tokens or old.info.max_tokens, shortlist or old.info.shortlist_dimension
     )
     with old.writing():
-        store = _resumed(home.next_store_folder, wanted)
-        _run(store, home, embedder, output_format, quiet)
-        home.with_next_generation()
+        _run(_resumed(home.next_store, wanted), home, partial(update_here, embedder), output_format, quiet)
+    old.close()
+    home.with_next_generation()
 
 
 def require_home(folder: Path | None) -> "IndexHome":
@@ -134,6 +154,17 @@ def require_home(folder: Path | None) -> "IndexHome":
     return home
 
 
+def open_store(folder: Path | None, address: str | None) -> "Store":
+    """The store at an address, else of the index named or found; raises InputError if there is none."""
+    from quiver.search.extra import check_installed
+    from quiver.search.places import is_path, place_of
+
+    check_installed()
+    if address is not None and not is_path(address):
+        return place_of(address).open()
+    return require_home(folder if address is None else Path(address)).store.open()
+
+
 def _home(folder: Path | None) -> "IndexHome":
     from quiver.search.extra import check_installed
     from quiver.search.home import HOME_NAME, IndexHome, find_home, open_home
@@ -143,13 +174,18 @@ def _home(folder: Path | None) -> "IndexHome":
     return found or IndexHome(folder=(folder or Path.cwd() / HOME_NAME).resolve())
 
 
+def _model(
+    model: str | None, device: str | None, dtype: options.Dtype, token_budget: int | None
+) -> ModelOptions:
+    return ModelOptions(
+        model=model, device=device, dtype=dtype.value, token_budget=token_budget, truncate=True
+    )
+
+
 def _embedder(
     model: str | None, device: str | None, dtype: options.Dtype, token_budget: int | None
 ) -> "Embedder":
-    chosen = ModelOptions(
-        model=model, device=device, dtype=dtype.value, token_budget=token_budget, truncate=True
-    )
-    return load_embedder(chosen, dimension=None)
+    return load_embedder(_model(model, device, dtype, token_budget), dimension=None)
 
 
 def _check_settings(info: "IndexInfo", max_tokens: int | None, shortlist: int | None) -> None:
@@ -181,31 +217,45 @@ def _info(
     )
 
 
-def _resumed(folder: Path, wanted: "IndexInfo") -> "Store":
+def _resumed(place: "Place", wanted: "IndexInfo") -> "Store":
     """The store of a rebuild that was stopped, if it was one to the same end, else a new one."""
-    import shutil
-
-    from quiver.search.lance_store import INFO_NAME, LanceStore
-
-    if (folder / INFO_NAME).exists():
-        store = LanceStore(folder)
+    with suppress(NoIndex):
+        store = place.open()
         if store.info == wanted:
             return store
-    shutil.rmtree(folder, ignore_errors=True)
-    return LanceStore.create(folder, wanted)
+        store.close()
+    place.drop()
+    return place.create(wanted)
+
+
+def _at(home: "IndexHome", address: str | None) -> "IndexHome":
+    """The home with its store at an address; an index that is there keeps its own."""
+    from quiver.search.places import absolute, place_of
+
+    if address is None:
+        return home
+    place_of(address)
+    wanted = absolute(address)
+    if home.roots and home.address != wanted:
+        raise InputError(
+            f"the index of {home.folder} is in {home.address or 'that folder'}, not in {address}; leave out "
+            "--store, or make another index with --index DIR"
+        )
+    return replace(home, address=wanted)
 
 
 def _run(
-    store: "Store", home: "IndexHome", embedder: "Embedder", output_format: options.ListFormat, quiet: bool
+    store: "Store", home: "IndexHome", update: Update, output_format: options.ListFormat, quiet: bool
 ) -> None:
     from quiver.cli.index_report import report_lines, report_record
     from quiver.cli.target import open_target
     from quiver.cli.write import write_records
     from quiver.search.file_corpus import FileCorpus
-    from quiver.search.index import update_index
 
-    corpus = FileCorpus(home, home.roots)
-    report = update_index(store, corpus, embedder, show_progress_bar=False if quiet else None)
+    try:
+        report = update(store, FileCorpus(home, home.roots), False if quiet else None)
+    finally:
+        store.close()
     if output_format is options.ListFormat.JSONL:
         with open_target(None) as target:
             write_records(target, [report_record(report)])

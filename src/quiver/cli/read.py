@@ -15,9 +15,9 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from quiver.cli import parse
-from quiver.cli.parse import Say, check_characters
 from quiver.errors import InputError
+from quiver.rows import parse
+from quiver.rows.parse import Say, check_characters
 
 STDIN_NAME = "standard input"
 
@@ -139,7 +139,7 @@ def _read(source: Source, field: str | None, say: Say) -> Iterator[str]:
             case InputFormat.TSV:
                 texts = parse.table(stream, source.name, field, say, delimiter="\t")
             case InputFormat.PARQUET:
-                from quiver.cli.parquet import read_column
+                from quiver.rows.parquet import read_column
 
                 texts = read_column(stream, source.name, field, say)
         empty = True

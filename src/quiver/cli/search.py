@@ -11,11 +11,11 @@ import typer
 
 from quiver.cli import options
 from quiver.cli.endings import complain
-from quiver.cli.index import IndexFolder, require_home
+from quiver.cli.index import IndexFolder, StoreAddress, open_store
 from quiver.cli.loading import ModelOptions, load_embedder, load_reranker
-from quiver.cli.parse import check_characters
 from quiver.cli.read import is_stdin_given
 from quiver.errors import InputError
+from quiver.rows.parse import check_characters
 
 if TYPE_CHECKING:
     from quiver.search.hits import SearchResult
@@ -27,6 +27,7 @@ Examples:
   quiver search "late delivery" --where "metadata.year >= 2024 AND path LIKE 'reviews/%'"
   quiver search "memory leak" --mode text --format paths
   quiver search --reranker builtin --budget-ms 500
+  quiver search "memory leak" --store qdrant+http://localhost:6333/manuals
 """
 BUILTIN = "builtin"
 """What names the shipped reranker, since without --reranker there is none."""
@@ -53,6 +54,7 @@ def search(
         str | None, typer.Argument(help="What is looked for; without it, one query a line is read.")
     ] = None,
     folder: IndexFolder = None,
+    store: StoreAddress = None,
     top_k: Annotated[int, typer.Option(min=1, metavar="N", help="Passages to show.")] = 10,
     mode: Annotated[Mode, typer.Option(help="By vectors (dense), words (text) or both.")] = Mode.HYBRID,
     where: Annotated[
@@ -89,7 +91,7 @@ def search(
     shown = output_format or (HitFormat.TABLE if sys.stdout.isatty() else HitFormat.JSONL)
     say = options.say_nothing if quiet else options.say_on_stderr
     model = ModelOptions(device=device, dtype=dtype.value, token_budget=token_budget, truncate=True)
-    searcher = _open(folder, model, reranker)
+    searcher = _open(folder, store, model, reranker)
 
     from quiver.cli.hits import write_hits
 
@@ -117,13 +119,12 @@ def search(
             complain(str(error))
 
 
-def _open(folder: Path | None, model: ModelOptions, reranker: str | None) -> "Searcher":
+def _open(folder: Path | None, address: str | None, model: ModelOptions, reranker: str | None) -> "Searcher":
     from dataclasses import replace
 
-    from quiver.search.lance_store import LanceStore
     from quiver.search.searcher import Searcher
 
-    store = LanceStore(require_home(folder).store_folder)
+    store = open_store(folder, address)
     judge = replace(model, model=None if reranker == BUILTIN else reranker)
     return Searcher(
         store,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quiver.cli import options
-from quiver.cli.index import require_home
+from quiver.cli.index import open_store
 from quiver.cli.loading import ModelOptions, embedder_name, load_embedder, load_reranker, reranker_name
 from quiver.errors import InputError
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from quiver.search.store import Store
     from quiver.server.models import OpenedModels
     from quiver.server.settings import Settings
 
@@ -43,8 +42,11 @@ def serve(
         str | None, typer.Option(metavar="NAME", help="Reranking model: hub name, folder or builtin.")
     ] = None,
     index: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Index to search, made by quiver index; brings its embedder along."),
+        str | None,
+        typer.Option(
+            metavar="DIR|ADDRESS",
+            help="Index to search, made by quiver index, or its store's address; brings its embedder along.",
+        ),
     ] = None,
     aliases: Annotated[
         list[str] | None,
@@ -152,14 +154,14 @@ def _worker(open_models: "Callable[[], OpenedModels]", settings: "Settings") -> 
 
 
 def _open(
-    embedder: str | None, reranker: str | None, index: Path | None, common: ModelOptions
+    embedder: str | None, reranker: str | None, index: str | None, common: ModelOptions
 ) -> "OpenedModels":
     from dataclasses import replace
 
     from quiver.server.models import OpenedModels, served_name
 
     both = embedder is None and reranker is None and index is None
-    store = None if index is None else _open_store(index)
+    store = None if index is None else open_store(None, index)
     model = _path(embedder) if store is None or embedder is not None else store.info.model
     embeds = replace(common, model=model)
     judges = replace(common, model=_path(reranker))
@@ -175,13 +177,6 @@ def _open(
         reranker_name=served_name(reranker_name(judges)),
         store=store,
     )
-
-
-def _open_store(index: Path) -> "Store":
-    home = require_home(index)
-    from quiver.search.lance_store import LanceStore
-
-    return LanceStore(home.store_folder)
 
 
 def _path(name: str | None) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quiver.engine.base import Batch, Engine, Floats, Prefix
+from quiver.engine.base import AnyEngine, Batch, Engine, Floats, Prefix, WholeEngine
 from quiver.engine.plan import Piece, Plan, PrefixNode, Usage, make_plan
 from quiver.progress import token_progress
 from quiver.text.tokenizer import TokenIds
@@ -61,22 +61,43 @@ class Steps:
                 yield Ended(positions, rows, tokens)
 
 
-def plan_steps(engine: Engine, sequences: Sequence[TokenIds], step_tokens: int | None = None) -> Steps:
+@dataclass(frozen=True, slots=True)
+class OneStep:
+    """All sequences at once, on an engine that plans for itself; equal ones run once."""
+
+    engine: WholeEngine
+    sequences: Sequence[TokenIds]
+
+    @property
+    def usage(self) -> Usage:
+        """What it costs if the engine shares nothing."""
+        tokens_in = sum(map(len, self.sequences)) if self.engine.sees_tokens else 0
+        return Usage(tokens_in, tokens_in)
+
+    def __iter__(self) -> Iterator[Ended]:
+        rows, usage = _run_whole(self.engine, self.sequences, "", False)
+        yield Ended(range(len(rows)), list(rows), usage.tokens_computed)
+
+
+def plan_steps(
+    engine: AnyEngine, sequences: Sequence[TokenIds], step_tokens: int | None = None
+) -> Steps | OneStep:
     """A plan for non-empty sequences; ``step_tokens`` makes steps smaller than the engine's own budget."""
-    if step_tokens is None or step_tokens >= engine.token_budget:
-        return Steps(engine, make_plan(sequences, engine.token_budget, engine.prefix_budget), sequences)
-    plan = make_plan(sequences, step_tokens, engine.prefix_budget, split_longer=True)
-    return Steps(engine, plan, sequences)
+    if isinstance(engine, WholeEngine):
+        return OneStep(engine, sequences)
+    return _plan(engine, sequences, step_tokens)
 
 
 def plan_and_run(
-    engine: Engine, sequences: Sequence[TokenIds], label: str = "", show_progress: bool | None = False
+    engine: AnyEngine, sequences: Sequence[TokenIds], label: str = "", show_progress: bool | None = False
 ) -> tuple[Floats, Usage]:
     """The last row of each non-empty sequence, in input order: [len(sequences), E or 2].
 
     ``label`` names the work on the progress bar.
     """
-    steps = plan_steps(engine, sequences)
+    if isinstance(engine, WholeEngine):
+        return _run_whole(engine, sequences, label, show_progress)
+    steps = _plan(engine, sequences)
     rows: dict[int, Floats] = {}
     with token_progress(label, steps.usage.tokens_computed, show_progress) as advance:
         for ended in steps:
@@ -85,6 +106,28 @@ def plan_and_run(
     if not sequences:
         return np.empty((0, 0), dtype=np.float32), steps.usage
     return np.stack([rows[position] for position in range(len(sequences))]), steps.usage
+
+
+def _plan(engine: Engine, sequences: Sequence[TokenIds], step_tokens: int | None = None) -> Steps:
+    if step_tokens is None or step_tokens >= engine.token_budget:
+        return Steps(engine, make_plan(sequences, engine.token_budget, engine.prefix_budget), sequences)
+    plan = make_plan(sequences, step_tokens, engine.prefix_budget, split_longer=True)
+    return Steps(engine, plan, sequences)
+
+
+def _run_whole(
+    engine: WholeEngine, sequences: Sequence[TokenIds], label: str, show_progress: bool | None
+) -> tuple[Floats, Usage]:
+    """Every distinct sequence once, by the engine's own plan."""
+    if not sequences:
+        return np.empty((0, 0), dtype=np.float32), Usage()
+    places: dict[bytes, int] = {}
+    stand_ins = [places.setdefault(sequence.tobytes(), len(places)) for sequence in sequences]
+    distinct = [np.frombuffer(content, dtype=np.int32) for content in places]
+    with token_progress(label, sum(map(len, distinct)), show_progress) as advance:
+        rows, usage = engine.run_whole(distinct, advance)
+    repeated = sum(map(len, sequences)) - sum(map(len, distinct)) if engine.sees_tokens else 0
+    return rows[stand_ins], Usage(usage.tokens_in + repeated, usage.tokens_computed)
 
 
 def _pack_batch(

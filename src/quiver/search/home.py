@@ -1,17 +1,18 @@
 """Home: the folder ``.quiver`` of an index, in the folder where it was made; found from there and from below.
 
 .quiver/home.json     which generation holds, and what was indexed
-.quiver/1/            a store; ``quiver reindex`` builds the next one beside it
+.quiver/1/            a store, unless that is elsewhere (``places``); a rebuild makes the next one beside it
 .quiver/.gitignore    keeps all this out of repositories
 """
 
 import json
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from quiver.errors import StoreError
+from quiver.search.places import LancePlace, Place, place_of
 from quiver.whole_file import write_whole
 
 HOME_NAME = ".quiver"
@@ -26,6 +27,8 @@ class IndexHome:
     generation: int = 1
     roots: tuple[str, ...] = ()
     """Files and folders that were indexed, relative to ``base`` if they lie below it."""
+    address: str | None = None
+    """Where the store is (``places``), if not in this folder."""
 
     @property
     def base(self) -> Path:
@@ -33,14 +36,19 @@ class IndexHome:
         return self.folder.parent
 
     @property
-    def store_folder(self) -> Path:
+    def store(self) -> Place:
         """The store that searches read."""
-        return self.folder / str(self.generation)
+        return self._place(self.generation)
 
     @property
-    def next_store_folder(self) -> Path:
+    def next_store(self) -> Place:
         """The store that a rebuild writes."""
-        return self.folder / str(self.generation + 1)
+        return self._place(self.generation + 1)
+
+    def _place(self, generation: int) -> Place:
+        if self.address is None:
+            return LancePlace(self.folder / str(generation))
+        return place_of(self.address, generation)
 
     def name_of(self, location: Path) -> str:
         """How the index calls a place: relative to ``base`` if it lies below it, else absolute."""
@@ -57,11 +65,13 @@ class IndexHome:
     def with_next_generation(self) -> "IndexHome":
         """The home after a rebuild: the new store holds, and the old one is removed."""
         after = replace(self, generation=self.generation + 1)._written()
-        shutil.rmtree(self.store_folder, ignore_errors=True)
+        self.store.drop()
         return after
 
     def _written(self) -> "IndexHome":
-        content = {"format": FORMAT, "generation": self.generation, "roots": self.roots}
+        content: dict[str, Any] = {"format": FORMAT, "generation": self.generation, "roots": self.roots}
+        if self.address is not None:
+            content["store"] = self.address
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(self.folder / ".gitignore", ["*\n"])
@@ -80,7 +90,12 @@ def open_home(folder: Path) -> IndexHome | None:
             raise StoreError(
                 f"{path} has format {content['format']!r}; this version of Quiver reads {FORMAT}"
             )
-        return IndexHome(folder=folder, generation=int(content["generation"]), roots=tuple(content["roots"]))
+        return IndexHome(
+            folder=folder,
+            generation=int(content["generation"]),
+            roots=tuple(content["roots"]),
+            address=content.get("store"),
+        )
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -7,7 +7,7 @@ in batches of some seconds: a run killed at any moment has lost no more, and the
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -65,6 +65,22 @@ class IndexReport:
         return self.usage.tokens_in / self.seconds if self.seconds else 0.0
 
 
+@dataclass(slots=True, kw_only=True)
+class EmbeddedBatch:
+    """Files that were read and embedded together."""
+
+    files: list[IndexedFile]
+    skipped: list[Skipped]
+    """Files that could not be read."""
+    usage: Usage
+    size: int
+    """Bytes of the files."""
+
+
+EmbedFiles = Callable[[list[SourceFile]], Generator[EmbeddedBatch]]
+"""Reads and embeds files, here or elsewhere; the same files give the same batches' contents."""
+
+
 def update_index(
     store: Store,
     corpus: Corpus,
@@ -79,23 +95,70 @@ def update_index(
     writes, StoreError if the store cannot be written. Files that cannot be read are in the report.
     """
     check_fingerprint(store, embedder.fingerprint)
+    assignment = Assignment(corpus, embedder.count_tokens, store.info.max_tokens)
+
+    def embed_here(new: list[SourceFile]) -> Generator[EmbeddedBatch]:
+        # Left to the garbage collector, it may end in one of its own threads, which cannot join itself.
+        with closing(read_files(new, assignment, processes=reading_processes)) as read:
+            yield from embedded(read, embedder)
+
+    return update_index_by(store, corpus, embed_here, show_progress_bar=show_progress_bar)
+
+
+def update_index_by(
+    store: Store, corpus: Corpus, embed: EmbedFiles, *, show_progress_bar: bool | None = None
+) -> IndexReport:
+    """``update_index``, with reading and embedding done by ``embed``; its vectors must be the store's."""
     begun = time.monotonic()
     with store.writing():
         report, new = _compare(store, corpus)
         label, total = "Indexing", sum(file.size for file in new) / 1000
-        run = _Run(store, embedder, report)
-        assignment = Assignment(corpus, embedder.count_tokens, store.info.max_tokens)
+        run = _Run(store, report)
         with (
             progress_bar(label, round(total), show_progress_bar, unit="kB") as advance,
-            # Left to the garbage collector, it may end in one of its own threads, which cannot join itself.
-            closing(read_files(new, assignment, processes=reading_processes)) as files,
+            closing(embed(new)) as batches,
         ):
-            for batch in run.stored(batched(run.readable(files), run.size)):
-                advance(round(sum(file.size for file, _ in batch.files) / 1000))
+            for batch in run.stored(batches):
+                advance(round(batch.size / 1000))
         run.forget_unreadable()
         store.optimize()
     report.seconds = time.monotonic() - begun
     return report
+
+
+def embedded(
+    read: Iterable[tuple[SourceFile, list[Passage] | Skipped]], embedder: DocumentEncoder
+) -> Iterator[EmbeddedBatch]:
+    """Files in batches that take some seconds to embed."""
+    size, skipped = BatchSize(), list[Skipped]()
+
+    def readable() -> Iterator[tuple[SourceFile, list[Passage]]]:
+        for file, passages in read:
+            if isinstance(passages, Skipped):
+                skipped.append(passages)
+            else:
+                yield file, passages
+
+    for batch in batched(readable(), size):
+        yield _embedded(batch, embedder, size, skipped[:])
+        skipped.clear()
+    if skipped:
+        yield EmbeddedBatch(files=[], skipped=skipped, usage=Usage(), size=0)
+
+
+def _embedded(
+    batch: Batch, embedder: DocumentEncoder, size: BatchSize, skipped: list[Skipped]
+) -> EmbeddedBatch:
+    begun = time.monotonic()
+    vectors = embedder.encode_document(batch.texts, show_progress_bar=False)
+    size.learn(batch.characters, time.monotonic() - begun)
+    files, first = [], 0
+    for file, passages in batch.files:
+        rows = np.asarray(vectors[first : first + len(passages)])
+        first += len(passages)
+        files.append(IndexedFile(path=file.path, digest=file.digest, passages=passages, vectors=rows))
+    total = sum(file.size for file, _ in batch.files)
+    return EmbeddedBatch(files=files, skipped=skipped, usage=vectors.usage, size=total)
 
 
 def check_fingerprint(store: Store, own: Fingerprint) -> None:
@@ -140,32 +203,19 @@ def _is_unicode(path: str) -> bool:
 class _Run:
     """The files of one run on their way into the store."""
 
-    def __init__(self, store: Store, embedder: DocumentEncoder, report: IndexReport) -> None:
+    def __init__(self, store: Store, report: IndexReport) -> None:
         self._store = store
-        self._embedder = embedder
         self._report = report
         self._stored = store.files()
-        self.size = BatchSize()
 
-    def readable(
-        self, read: Iterator[tuple[SourceFile, list[Passage] | Skipped]]
-    ) -> Iterator[tuple[SourceFile, list[Passage]]]:
-        """The files that have passages; the others go into the report."""
-        for file, passages in read:
-            if isinstance(passages, Skipped):
-                self._report.skipped.append(passages)
-            else:
-                yield file, passages
-
-    def stored(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Embed and store; a batch comes out when it is safe."""
+    def stored(self, batches: Iterable[EmbeddedBatch]) -> Iterator[EmbeddedBatch]:
+        """Store one batch while the next is embedded; a batch comes out when it is safe."""
         with ThreadPoolExecutor(1, thread_name_prefix="store") as pool:
-            under_way: Future[Batch] | None = None
+            under_way: Future[EmbeddedBatch] | None = None
             for batch in batches:
-                files = self._embed(batch)
                 if under_way is not None:
                     yield under_way.result()
-                under_way = pool.submit(self._put, batch, files)
+                under_way = pool.submit(self._put, batch)
             if under_way is not None:
                 yield under_way.result()
 
@@ -175,24 +225,15 @@ class _Run:
         self._store.remove(lost)
         self._report.removed += len(lost)
 
-    def _embed(self, batch: Batch) -> list[IndexedFile]:
-        begun = time.monotonic()
-        vectors = self._embedder.encode_document(batch.texts, show_progress_bar=False)
-        self.size.learn(batch.characters, time.monotonic() - begun)
-        self._report.usage += vectors.usage
-        files, first = [], 0
-        for file, passages in batch.files:
-            rows = np.asarray(vectors[first : first + len(passages)])
-            first += len(passages)
-            files.append(IndexedFile(path=file.path, digest=file.digest, passages=passages, vectors=rows))
-        return files
-
-    def _put(self, batch: Batch, files: list[IndexedFile]) -> Batch:
-        self._store.put(files)
-        for file in files:
+    def _put(self, batch: EmbeddedBatch) -> EmbeddedBatch:
+        if batch.files:
+            self._store.put(batch.files)
+        for file in batch.files:
             if file.path in self._stored:
                 self._report.changed += 1
             else:
                 self._report.added += 1
             self._report.passages += len(file.passages)
+        self._report.skipped += batch.skipped
+        self._report.usage += batch.usage
         return batch

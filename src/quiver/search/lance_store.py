@@ -20,7 +20,7 @@ from lancedb.index import FTS, IvfPq
 from lancedb.query import MatchQuery
 from lancedb.table import Table
 
-from quiver.errors import StoreError
+from quiver.errors import NoIndex, StoreError
 from quiver.results import Floats
 from quiver.search.filters import Column, Comparison, Filter, key_of, keys_of, render
 from quiver.search.info_file import read_info, write_info
@@ -65,7 +65,7 @@ class LanceStore:
         try:
             content = (folder / INFO_NAME).read_bytes()
         except OSError as error:
-            raise StoreError(f"there is no index in {folder}; make one with: quiver index PATH") from error
+            raise NoIndex(f"there is no index in {folder}; make one with: quiver index PATH") from error
         self._info = read_info(content, str(folder / INFO_NAME))
 
     @classmethod

@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from quiver.embedder import normalize
-from quiver.errors import IndexBusy, StoreError
+from quiver.errors import IndexBusy, NoIndex, StoreError
 from quiver.results import Floats
 from quiver.search.described import described, heading_trail
 from quiver.search.filters import Column, Comparison, Filter, filter_keys, key_of, keys_of, render
@@ -112,7 +112,7 @@ class PostgresStore:
                 "SELECT to_regclass({name}) IS NOT NULL AS there", name=f'"{self._schema}".info'
             )
             if not found[0]["there"]:
-                raise StoreError(f"there is no index in the schema {self._schema} of this database")
+                raise NoIndex(f"there is no index in the schema {self._schema} of this database")
             register_vector(self._connection)
             content = self._rows("SELECT content FROM {schema}.info")[0]["content"]
         return read_info(content, f"the schema {self._schema}")
@@ -137,6 +137,15 @@ class PostgresStore:
             raise StoreError(f"no index can be made in the schema {schema}: {error}") from error
         return cls(connection, schema=schema, exact_bytes=exact_bytes)
 
+    @staticmethod
+    def drop(connection: str, *, schema: str = "quiver") -> None:
+        """Remove an index with its schema, if it is there."""
+        try:
+            with _connect(connection) as database:
+                database.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(schema)))
+        except psycopg.Error as error:
+            raise StoreError(f"the schema {schema} cannot be removed: {error}") from error
+
     @property
     def info(self) -> IndexInfo:
         """What the index was created with."""
@@ -150,7 +159,11 @@ class PostgresStore:
             taken = database.execute(f"SELECT pg_try_advisory_lock({lock})", [self._lock_name]).fetchone()
             if taken != (True,):
                 raise IndexBusy(f"{self._lock_name} is being written by {self._holder()}; wait, or stop it")
-            yield
+            try:
+                yield
+            finally:
+                # The end of a connection frees the lock too, but only when the server has noticed it.
+                database.execute(f"SELECT pg_advisory_unlock({lock})", [self._lock_name])
 
     def files(self) -> dict[str, str]:
         """Digests by path."""

@@ -25,6 +25,7 @@ from quiver.search.fusion import fuse
 from quiver.search.hits import Hit, SearchResult, Stage, StageScore
 from quiver.search.home import HOME_NAME, find_home, open_home
 from quiver.search.index import check_fingerprint
+from quiver.search.places import is_path, place_of
 from quiver.search.reranking import PassageRanker, Reranked, TimedReranker
 from quiver.search.spans import Spans
 from quiver.search.store import Found, Store
@@ -60,7 +61,8 @@ class Searcher:
     """Searches an index.
 
     Args:
-        index: the folder ``.quiver`` of an index, or any ``Store``; None finds the nearest, here or above.
+        index: the folder ``.quiver`` of an index, the address of a store (``places``), or any ``Store``; None
+            finds the nearest folder, here or above.
         embedder: None opens the model that the index was made with.
         reranker: reads the best candidates together with the query; None leaves them as fused.
 
@@ -169,12 +171,11 @@ def _open(index: str | Path | Store | None) -> Store:
     if index is not None and not isinstance(index, str | Path):
         return index
     check_installed()
-    from quiver.search.lance_store import LanceStore
-
-    home = find_home(Path.cwd()) if index is None else open_home(Path(index))
-    if home is not None:
-        return LanceStore(home.store_folder)
-    return LanceStore(Path.cwd() / HOME_NAME if index is None else Path(index))
+    address = str(Path.cwd() / HOME_NAME if index is None else index)
+    home = None
+    if is_path(address):
+        home = find_home(Path.cwd()) if index is None else open_home(Path(address))
+    return (home.store if home is not None else place_of(address)).open()
 
 
 def _check(

@@ -37,7 +37,7 @@ class Status(BaseModel):
 
 
 def create_app(opened: OpenedModels, settings: Settings | None = None) -> FastAPI:
-    """An application that serves models which have passed their self-test."""
+    """An application that serves models which have passed their self-test; its queues are in ``state``."""
     chosen = settings or Settings()
     models = serve_models(opened, QueueLimits(), chosen.aliases)
     gate = Gate(KeyRing(chosen.api_keys), chosen.limits)
@@ -62,6 +62,7 @@ def create_app(opened: OpenedModels, settings: Settings | None = None) -> FastAP
         app.include_router(dialect.router(service, gate))
     _add_health(app, gate)
     add_pages(app)
+    app.state.batchers = _batchers(models)
     metrics = Metrics(_batchers(models))
     _add_metrics(app, gate, metrics)
     app.add_middleware(Observed, metrics=metrics, write_line=chosen.write_line)

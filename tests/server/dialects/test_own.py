@@ -1,13 +1,11 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from quiver.search.home import open_home
-from quiver.search.lance_store import LanceStore
 from quiver.search.searcher import Searcher
 from quiver.server.explain import plane
 from quiver.server.models import OpenedModels
@@ -30,7 +28,7 @@ def searching(opened: OpenedModels, tmp_path_factory: pytest.TempPathFactory) ->
     subprocess.run([sys.executable, "-m", "quiver", "index", ".", "--quiet"], cwd=folder, check=True)
     home = open_home(folder / ".quiver")
     assert home is not None
-    store = LanceStore(Path(home.store_folder))
+    store = home.store.open()
     with running(OpenedModels(embedder=opened.embedder, reranker=opened.reranker, store=store)) as started:
         yield started
     store.close()

@@ -6,8 +6,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from quiver.cli.parse import DEFAULT_FIELDS
 from quiver.errors import UnreadableFile
+from quiver.rows.parse import DEFAULT_FIELDS
 from quiver.search.ingest.readers.table import TEXT_FIELDS
 from quiver.search.passages import Passage
 from tests.search.ingest.made import passages

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quiver.cli import parse
 from quiver.errors import InputError
+from quiver.rows import parse
 
 BOM = b"\xef\xbb\xbf"
 texts = st.text(st.characters(exclude_categories=["Cs"]))
