@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -71,6 +72,7 @@ def test_the_first_look_shows_a_finished_comparison(page: Any) -> None:
     picture(page, "desktop")
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_page_says_how_programs_ask_the_same(page: Any) -> None:
     """The line works as it stands, whatever the query holds."""
     fields = page.find_elements("css selector", "#queries textarea")

@@ -1,4 +1,4 @@
-"""mteb's result folders in reports: the numbers that mteb's own reader gives, and queries' scores with them."""
+"""mteb's result folders in reports: the numbers of mteb's own reader, and queries' scores with them."""
 
 import json
 from pathlib import Path
