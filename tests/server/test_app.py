@@ -155,3 +155,11 @@ def test_a_server_without_models_says_so(server: Running) -> None:
         assert "--embedder" in bare.post("/embed", {"inputs": "x"}).json()["error"]
         assert bare.get("/info").json()["model_id"] == "quiver-reranker-mini"
         assert bare.get("/api/tags").json() == {"models": []}
+
+
+def test_results_may_be_kept_for_later_requests(held: HeldEmbedder) -> None:
+    held.go.set()
+    with running(OpenedModels(embedder=held), Settings(cache_bytes=1 << 20)) as server:
+        first, again = embed(server), embed(server)
+    assert first.json()["data"] == again.json()["data"]
+    assert (again.headers["x-quiver-tokens-computed"], held.sequences) == ("0", 1)
