@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from quiver import Embedder
-from quiver.engine.execute import Steps
+from quiver.engine.execute import OneStep, Steps
 from quiver.server.models import OpenedModels
 from quiver.server.settings import Limits, Settings
 from quiver.text.tokenizer import TokenIds
@@ -25,7 +25,7 @@ class HeldEmbedder(Embedder):
         self.go = threading.Event()
         self.sequences = 0
 
-    def steps(self, sequences: Sequence[TokenIds], step_tokens: int | None = None) -> Steps:
+    def steps(self, sequences: Sequence[TokenIds], step_tokens: int | None = None) -> Steps | OneStep:
         assert self.go.wait(30)
         self.sequences += len(sequences)
         return super().steps(sequences, step_tokens)
