@@ -123,6 +123,7 @@ def _write_weights(folder: Path, kind: Kind, size: str, shape: dict[str, int], s
                 peak = 1.5 if "q_norm" in name or "k_norm" in name else 1.0
                 weight.copy_(peak * (1 + 0.1 * torch.randn_like(weight)))
     model.save_pretrained(folder)
+    _add_settings(folder / "config.json", rope_theta=1_000_000)
 
 
 def _write_tokenizer(folder: Path, kind: Kind, source: Path) -> None:
@@ -143,9 +144,12 @@ def _write_tokenizer(folder: Path, kind: Kind, source: Path) -> None:
         padding_side="left",
         model_max_length=131_072,
     ).save_pretrained(folder)
-    settings = folder / "tokenizer_config.json"
-    written = json.loads(settings.read_text()) | {"tokenizer_class": "PreTrainedTokenizerFast"}
-    settings.write_text(json.dumps(written, indent=2))  # a name that older transformers know, too
+    _add_settings(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
+
+
+def _add_settings(path: Path, **settings: object) -> None:
+    """Say it also as transformers 4 does, which some of the other libraries need."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings, indent=2))
 
 
 def _write_modules(folder: Path, hidden_size: int) -> None:

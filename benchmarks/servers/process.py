@@ -52,7 +52,16 @@ def command(name: str, python: str, folder: Path | None, dtype: str, port: int) 
         return [python, "-m", "vllm.entrypoints.openai.api_server", *fixed, *options], "/v1/embeddings"
     if name == "infinity":
         options = ["--model-id", model, "--served-model-name", MODEL, "--dtype", dtype, "--port", str(port)]
-        fixed = ["--engine", "torch", "--device", "cpu", "--no-bettertransformer", "--host", "127.0.0.1"]
+        fixed = [
+            "--engine",
+            "torch",
+            "--device",
+            "cpu",
+            "--no-bettertransformer",
+            "--no-model-warmup",
+            "--host",
+            "127.0.0.1",
+        ]
         return [str(Path(python).parent / "infinity_emb"), "v2", *fixed, *options], "/embeddings"
     raise BenchmarkError(f"there is no server named {name}: quiver, vllm, infinity")
 

@@ -34,6 +34,13 @@ def test_blank_documents_keep_their_place_but_are_not_ranked(
     assert (run.code, run.err) == (1, "error: no documents to rank: all 2 are blank\n")
 
 
+@pytest.mark.parametrize(("least", "kept"), [(0.0, 3), (0.3, 2), (0.9, 0)])
+def test_a_cut_off_leaves_what_scores_so_much(
+    shell: Shell, rerankers: list[FakeReranker], least: float, kept: int
+) -> None:
+    assert len(shell("rerank", "apples", *DOCUMENTS, "--min-score", least).records) == kept
+
+
 def test_top_k_counts_what_is_ranked(shell: Shell, rerankers: list[FakeReranker]) -> None:
     run = shell("rerank", "apples", *DOCUMENTS, "--top-k", 1)
     assert [record["index"] for record in run.records] == [1]

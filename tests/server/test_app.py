@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from quiver import Embedder
-from quiver.engine.execute import Steps
+from quiver.engine.execute import OneStep, Steps
 from quiver.server.models import OpenedModels
 from quiver.server.settings import Limits, Settings
 from quiver.text.tokenizer import TokenIds
@@ -25,7 +25,7 @@ class HeldEmbedder(Embedder):
         self.go = threading.Event()
         self.sequences = 0
 
-    def steps(self, sequences: Sequence[TokenIds], step_tokens: int | None = None) -> Steps:
+    def steps(self, sequences: Sequence[TokenIds], step_tokens: int | None = None) -> Steps | OneStep:
         assert self.go.wait(30)
         self.sequences += len(sequences)
         return super().steps(sequences, step_tokens)
@@ -155,3 +155,11 @@ def test_a_server_without_models_says_so(server: Running) -> None:
         assert "--embedder" in bare.post("/embed", {"inputs": "x"}).json()["error"]
         assert bare.get("/info").json()["model_id"] == "quiver-reranker-mini"
         assert bare.get("/api/tags").json() == {"models": []}
+
+
+def test_results_may_be_kept_for_later_requests(held: HeldEmbedder) -> None:
+    held.go.set()
+    with running(OpenedModels(embedder=held), Settings(cache_bytes=1 << 20)) as server:
+        first, again = embed(server), embed(server)
+    assert first.json()["data"] == again.json()["data"]
+    assert (again.headers["x-quiver-tokens-computed"], held.sequences) == ("0", 1)

@@ -1,6 +1,9 @@
-"""The playground in a real browser. Pictures of it stay in the folder PLAYGROUND_PICTURES, if that is set."""
+"""The playground in a real browser. Pictures stay in build/playground (or PLAYGROUND_PICTURES)."""
 
+import json
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from quiver.server.settings import Settings
 from tests.browser import browser, show
 from tests.server.running import Running, running
 
-PICTURES = os.environ.get("PLAYGROUND_PICTURES")
+PICTURES = Path(os.environ.get("PLAYGROUND_PICTURES") or Path(__file__).parents[2] / "build" / "playground")
 HOSTILE = '<img src=x onerror="document.title=1">'
 
 
@@ -49,9 +52,8 @@ def order_of(driver: Any, side: str) -> list[str]:
 
 
 def picture(driver: Any, name: str) -> None:
-    if PICTURES:
-        Path(PICTURES).mkdir(parents=True, exist_ok=True)
-        driver.save_screenshot(str(Path(PICTURES) / f"{name}.png"))
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    driver.save_screenshot(str(PICTURES / f"{name}.png"))
 
 
 def press(driver: Any, *keys: str) -> None:
@@ -65,8 +67,20 @@ def test_the_first_look_shows_a_finished_comparison(page: Any) -> None:
     assert sorted(order_of(page, "Embedder")) == sorted(order_of(page, "Reranker"))
     assert len(page.find_elements("css selector", "#map g")) == 8
     assert "Instruct:" in text_of(page, "#prompt")
+    assert len(page.find_elements("css selector", ".heat .is-best")) == 3
     assert page.get_log("browser") == []
     picture(page, "desktop")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_page_says_how_programs_ask_the_same(page: Any) -> None:
+    """The line works as it stands, whatever the query holds."""
+    fields = page.find_elements("css selector", "#queries textarea")
+    fields[0].clear()
+    fields[0].send_keys('it\'s $HOME "quoted"')
+    wait(page, lambda: "quoted" in text_of(page, "#curl"))
+    answer = subprocess.run(["sh", "-c", text_of(page, "#curl") + " -s"], capture_output=True, check=True)
+    assert len(json.loads(answer.stdout)["data"][0]["embedding"]) > 0
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

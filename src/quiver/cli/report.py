@@ -13,13 +13,18 @@ Examples:
   quiver report results.json --html report.html
   quiver report float32.json int8.json --html report.html --latex tables.tex --csv numbers.csv
   quiver report results.json > report.md
+  quiver report results/ --html report.html                    mteb's result folder
 """
 
 
 def report(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="RESULTS...", help="What quiver evaluate --json wrote.", show_default=False),
+        typer.Argument(
+            metavar="RESULTS...",
+            help="Files of quiver evaluate --json, folders of --results or of mteb.",
+            show_default=False,
+        ),
     ],
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="One page with plots and tables.")
@@ -34,7 +39,7 @@ def report(
     title: Annotated[str, typer.Option(metavar="TEXT", help="Over the page.")] = "Evaluation",
     quiet: options.Quiet = False,
 ) -> None:
-    """Report runs of quiver evaluate: by type, language, dimension, precision and cost.
+    """Report runs of quiver evaluate and of mteb: by type, language, dimension, precision and cost.
 
     Without a file to write, the tables go to standard output as Markdown.
     """

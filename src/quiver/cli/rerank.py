@@ -46,6 +46,10 @@ def rerank(
     top_k: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Keep only the best N; without it, all.")
     ] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, metavar="SCORE", help="Keep only what scores so much or more."),
+    ] = None,
     instruction: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help="The task, in one sentence, instead of the model's default."),
@@ -109,7 +113,8 @@ def rerank(
             "quiver.fingerprint": str(reranker.fingerprint),
             "quiver.query": query,
         }
-        write(_ranked(ranking, candidates)[:top_k], origin)
+        ranked = [each for each in _ranked(ranking, candidates) if each.score >= (min_score or 0.0)]
+        write(ranked[:top_k], origin)
     summary = Summary()
     summary.add(ranking.usage, ranking.cuts)
     say(summary.line(counted(len(candidates), "document")))

@@ -90,6 +90,9 @@ def serve(
     max_in_flight: Annotated[
         int, typer.Option(min=1, metavar="N", help="Requests of a client that are under way at once.")
     ] = 256,
+    cache: Annotated[
+        int, typer.Option(min=0, metavar="MB", help="Memory for earlier results of each model.")
+    ] = 0,
     deadline: Annotated[float, typer.Option(min=0.001, metavar="S", help="Seconds for an answer.")] = 60.0,
     device: options.Device = None,
     dtype: options.DtypeOption = options.Dtype.AUTO,
@@ -126,6 +129,7 @@ def serve(
         aliases=aliases or (),
         allowed_origins=allow_origins or (),
         write_line=typer.echo if log_requests else None,
+        cache_bytes=cache * MEGABYTE,
     )
     common = ModelOptions(device=device, dtype=dtype.value, max_length=max_length, token_budget=token_budget)
     open_models = partial(_open, embedder, reranker, index, common)

@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from quiver.evaluate.interval import Interval
 from quiver.evaluate.published.tables import MEAN_BY_TASK, MEAN_BY_TYPE, Column, Table, TableRow
 from quiver.evaluate.published.tasks import published_task_scores, published_tasks
-from quiver.evaluate.scores import Interval, TaskScore, interval, mean
+from quiver.evaluate.scores import TaskScore, interval, mean
 
 LONE_TASKS = {"MLDR": {"MultiLongDocRetrieval": "Retrieval"}}
 """Tasks and types of benchmarks that have a column but no published scores by task."""
@@ -71,7 +72,7 @@ def _compared(column: Column, own: Sequence[TaskScore], members: int, published:
         difference=None if published is None or math.isnan(measured) else measured - published,
         uncertainty=None
         if around is None or published is None
-        else Interval(100 * around.low - published, 100 * around.high - published),
+        else Interval(*(100 * each - published for each in (around.mean, around.low, around.high))),
     )
 
 

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from quiver.errors import InputError
+from quiver.evaluate.interval import Interval
 from quiver.evaluate.results import Result
-from quiver.evaluate.scores import Interval, TaskScore, paired_interval
+from quiver.evaluate.scores import TaskScore, paired_interval
 from quiver.whole_file import write_whole
 
 FORMAT = "quiver baseline 1"

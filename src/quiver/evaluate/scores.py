@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from quiver.evaluate.interval import Interval
 from quiver.evaluate.published.tables import MEAN_BY_TASK, MEAN_BY_TYPE
 from quiver.results import Floats
 
@@ -27,14 +28,6 @@ class TaskScore:
     """By part, the score of each query, whose mean is the part's; empty where queries have no score."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Where a number lies, were the queries drawn again: 95 % of the resamples."""
-
-    low: float
-    high: float
-
-
 def mean(scores: Sequence[TaskScore], measure: str) -> float:
     """The mean by task, the mean by type of the types' means, or the mean of the tasks of one type.
 
@@ -49,7 +42,8 @@ def interval(scores: Sequence[TaskScore], measure: str) -> Interval | None:
     if not counted or not all(score.by_query for score in counted):
         return None
     chance = np.random.default_rng(SEED)
-    return bounds(_mean([(score.type, _resampled(score.by_query, chance)) for score in counted], measure))
+    samples = _mean([(score.type, _resampled(score.by_query, chance)) for score in counted], measure)
+    return _around(mean(scores, measure), samples)
 
 
 def paired_interval(before: TaskScore, after: TaskScore) -> Interval | None:
@@ -63,14 +57,14 @@ def paired_interval(before: TaskScore, after: TaskScore) -> Interval | None:
         part: {query: after.by_query[part][query] - score for query, score in own.items()}
         for part, own in parts.items()
     }
-    return bounds(_resampled(changes, np.random.default_rng(SEED)))
+    return _around(after.score - before.score, _resampled(changes, np.random.default_rng(SEED)))
 
 
-def bounds(samples: Floats) -> Interval:
-    """The middle 95 % of resampled numbers [R]."""
+def _around(value: float, samples: Floats) -> Interval:
+    """A number with the middle 95 % of its resamples [R]."""
     tail = (100 - CONFIDENCE) / 2
     low, high = np.percentile(samples, [tail, 100 - tail])
-    return Interval(float(low), float(high))
+    return Interval(value, float(low), float(high))
 
 
 def _mean(scores: Sequence[tuple[str, Floats]], measure: str) -> Floats:

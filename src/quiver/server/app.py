@@ -39,7 +39,7 @@ class Status(BaseModel):
 def create_app(opened: OpenedModels, settings: Settings | None = None) -> FastAPI:
     """An application that serves models which have passed their self-test; its queues are in ``state``."""
     chosen = settings or Settings()
-    models = serve_models(opened, QueueLimits(), chosen.aliases)
+    models = serve_models(opened, QueueLimits(cache_bytes=chosen.cache_bytes), chosen.aliases)
     gate = Gate(KeyRing(chosen.api_keys), chosen.limits)
     service = Service(models, chosen.limits)
 

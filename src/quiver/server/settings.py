@@ -45,5 +45,7 @@ class Settings:
     """Pages of other sites that browsers may let use the server; none by default."""
     write_line: WriteLine | None = None
     """Takes a line of JSON for each request, without users' texts."""
+    cache_bytes: int = 0
+    """Memory for each model's results of earlier requests; 0 keeps none."""
     drain_seconds: float = 30.0
     """Time for accepted requests to finish when the server is told to stop."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from quiver.errors import InputError
+from quiver.evaluate.report.mteb_results import read_mteb_folder
 from quiver.evaluate.results import Result, ResultsFile
 from quiver.models.fingerprint import Fingerprint
 
@@ -81,7 +82,7 @@ def shared_sets(runs: Sequence[Run]) -> list[str]:
 
 
 def read_runs(paths: Sequence[str | Path]) -> Runs:
-    """Read files of results of ``quiver evaluate``.
+    """Read files of results of ``quiver evaluate``, and folders of mteb's.
 
     Results of the same system from several files are one run; of two results for one set the later file's
     counts. Raises InputError for files that hold none, or sets of one name with different data.
@@ -106,8 +107,10 @@ def read_runs(paths: Sequence[str | Path]) -> Runs:
 
 
 def _results(path: Path) -> list[Result]:
+    if path.is_dir():
+        return read_mteb_folder(path)
     if not path.is_file():
-        raise InputError(f"{path} is no file; name what quiver evaluate --json wrote")
+        raise InputError(f"{path} is no file; name what quiver evaluate --json or --results wrote")
     results = ResultsFile(path).results
     if not results:
         raise InputError(f"{path} holds no results")

@@ -8,6 +8,7 @@ from quiver.evaluate.report.page import Page, Section
 from quiver.evaluate.report.runs import Run, Runs, shared_sets
 from quiver.evaluate.report.tables import Cell, Column, Table
 from quiver.evaluate.results import Result
+from quiver.evaluate.scores import TaskScore, interval, paired_interval
 
 SCORE = ".4f"
 FLOAT_BYTES = 4
@@ -22,6 +23,7 @@ def report(runs: Runs, *, title: str = "Evaluation") -> Page:
         Section(title="The runs", tables=[_overview(runs)]),
         *(section for section in figures if section is not None),
         Section(title="Every set", tables=list(_every_set(runs))),
+        *([] if (sure := _uncertainty(runs)) is None else [Section(title="How sure", tables=[sure])]),
     ]
     words = f"{_counted(len(runs.runs), 'run')} on {_counted(sets, 'set')} of {_counted(types, 'type')}."
     rule = "A mean is over all sets of its kind; a run that lacks one of them has no mean there."
@@ -194,6 +196,38 @@ def _every_set(runs: Runs) -> Iterator[Table]:
         cells[-1][0] = "mean"
         cells[-1][1] = ""
         yield Table(_kind(kind), columns, cells)
+
+
+def _uncertainty(runs: Runs) -> Table | None:
+    """Where scores and their changes lie, for sets whose queries have scores of their own."""
+    rows: list[list[Cell]] = []
+    for name in runs.sets:
+        own = [(run, run.results[name]) for run in runs.runs if name in run.results]
+        first = own[0][1]
+        for run, result in own:
+            around = interval([_as_task(result)], result.type)
+            if around is None:
+                continue
+            change = None if result is first else paired_interval(_as_task(first), _as_task(result))
+            changed = (None, None, None) if change is None else (change.mean, change.low, change.high)
+            rows.append([name, runs.mark(run), result.score, around.low, around.high, *changed])
+    if not rows:
+        return None
+    columns = [
+        Column("set"),
+        Column("run"),
+        Column("score", SCORE),
+        Column("from", SCORE),
+        Column("to", SCORE),
+    ]
+    columns += [Column("change", "+.4f"), Column("from", "+.4f"), Column("to", "+.4f")]
+    note = "95 % of resamples of the queries; changes are against the set's first run, over the same queries."
+    return Table("Scores and changes, were the queries drawn again", columns, rows, note)
+
+
+def _as_task(result: Result) -> TaskScore:
+    queries = {"": result.by_query} if result.by_query else {}
+    return TaskScore(task=result.set, type=result.type, score=result.score, by_query=queries)
 
 
 def _marked(runs: Runs, sets: Sequence[str]) -> Iterator[Result]:

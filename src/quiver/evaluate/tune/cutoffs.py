@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from quiver.evaluate.interval import Interval
 from quiver.evaluate.report.tables import Column, Table
-from quiver.evaluate.tune.halves import CONFIDENCE, ONE_SIDED, Indices, Interval, Values, resampled
+from quiver.evaluate.tune.halves import CONFIDENCE, ONE_SIDED, Indices, Values, resampled
 
 
 @dataclass(frozen=True, slots=True)

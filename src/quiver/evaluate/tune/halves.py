@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from quiver.evaluate.interval import Interval
+
 Values = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Pick = Callable[[Indices], int]
@@ -26,20 +28,6 @@ FEWEST_QUERIES = 20
 """With fewer, a resampled interval promises more than it holds."""
 POWER_AND_LEVEL = 1.96 + 0.84
 """Standard errors by which an effect must exceed zero to be found four times out of five."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean, and where it lies were the queries drawn again."""
-
-    mean: float
-    low: float
-    high: float
-
-    def __format__(self, form: str) -> str:
-        """Mean and both ends, each in the given form."""
-        ends = f"{format(self.low, form)} to {format(self.high, form)}"
-        return f"{format(self.mean, form)} ({ends})"
 
 
 @dataclass(frozen=True, slots=True)

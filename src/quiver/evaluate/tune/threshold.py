@@ -8,13 +8,14 @@ import numpy as np
 
 from quiver.errors import InputError
 from quiver.evaluate.extra import check_installed
+from quiver.evaluate.interval import Interval
 from quiver.evaluate.ranking import RankingTask
 from quiver.evaluate.systems import Encoder, PairScorer
 from quiver.evaluate.tune.advice import Advice, Verdict, few_words, too_few
 from quiver.evaluate.tune.calibration import calibrate, reliability
 from quiver.evaluate.tune.candidates import Judgements, first_ranking, judge
 from quiver.evaluate.tune.cutoffs import Cutoffs, Goal, Pairs, table_of_cutoffs
-from quiver.evaluate.tune.halves import BOUND, Interval, halve, share_repeated
+from quiver.evaluate.tune.halves import BOUND, halve, share_repeated
 
 CANDIDATES = 20
 """Documents of each query that are scored: as many as a search reranks."""
@@ -95,7 +96,7 @@ def _advice(labels: RankingTask, pairs: Pairs, goal: Goal, model: str | None) ->
         verdict=verdict,
         reason=f"{reason} {calibration.words(second)}",
         python=f'[d for d in Reranker({named}).rank(query, documents) if d["score"] >= {written}]',
-        shell=f'quiver rerank "…"{option} --input FILE --format jsonl | jq "select(.score >= {written})"',
+        shell=f'quiver rerank "…"{option} --input FILE --min-score {written}',
         table=table_of_cutoffs(second, [odds, default], [_probability(odds), DEFAULT_CUTOFF]),
         figures=reliability(second, calibration),
     )

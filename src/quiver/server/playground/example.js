@@ -7,9 +7,9 @@ export const QUERIES = [
 ];
 
 export const DOCUMENTS = [
-  "Store a loaf in a paper bag at room temperature; a refrigerator dries it out.",
-  "Magma rises because it is lighter than the rock around it, and gases drive it out.",
-  "Das Sonnenlicht wird an den Molekülen der Luft gestreut, blaues stärker als rotes.",
-  "El pan se conserva bien en el congelador, cortado en rebanadas.",
-  "The museum is open from ten to six, except on Mondays.",
+  "Bread stays fresh in a paper bag at room temperature; a refrigerator dries it out.",
+  "岩浆比周围的岩石轻，所以上升；其中的气体使火山喷发。",
+  "Der Himmel ist blau, weil die Moleküle der Luft blaues Licht stärker streuen als rotes.",
+  "El pan se conserva fresco en el congelador, cortado en rebanadas.",
+  "The bakery on Bread Street is open from seven to six, except on Mondays.",
 ];

@@ -54,14 +54,21 @@ async function compare() {
 
 function draw() {
   named("prompt").textContent = shown.prompt || "nothing";
+  named("curl").textContent = curlOf(shown.queries[selected]);
   showHeat(shown, selected, select);
   showRanking(shown, selected);
   showMap(shown);
   showTokens(shown);
 }
 
+function curlOf(text) {
+  const body = JSON.stringify({ input: text, input_type: "query" }).replaceAll("'", "'\\''");
+  return `curl ${location.origin}/v1/embeddings -H 'Content-Type: application/json' -d '${body}'`;
+}
+
 function select(query) {
   selected = query;
+  named("curl").textContent = curlOf(shown.queries[selected]);
   showHeat(shown, selected, select);
   showRanking(shown, selected);
 }
@@ -95,6 +102,7 @@ function offerDimensions(full) {
 
 async function begin() {
   offerThemes(named("theme"));
+  for (const each of document.querySelectorAll(".origin")) each.textContent = location.origin;
   named("instruction").addEventListener("input", later);
   named("files").addEventListener("change", (event) => receive([...event.target.files]));
   acceptDrops(named("texts"), receive);

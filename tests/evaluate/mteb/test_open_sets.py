@@ -1,0 +1,81 @@
+"""Real sets, built-in models: mteb's evaluator and ours agree on every type and in two stages."""
+
+from pathlib import Path
+
+import pytest
+
+from quiver import Embedder, Reranker
+from quiver.evaluate import RerankStage, evaluate
+from quiver.evaluate.mteb import (
+    Candidates,
+    MtebCrossEncoder,
+    MtebEncoder,
+    evaluate_tasks,
+    folder_instruction,
+    folder_task,
+    rankings_folder,
+    reordering,
+)
+from quiver.evaluate.scores import TaskScore
+from tests.evaluate.test_open_sets import SETS
+
+OF_TYPE = {
+    "retrieval": "limit-small-en",
+    "reranking": "trecqa-rerank-en",
+    "sts": "stsb-en",
+    "pair_classification": "mrpc-en",
+    "classification": "counterfactual-de",
+    "clustering": "stackoverflow-clusters-en",
+    "bitext": "ntrex",
+}
+EXACT = 1e-6
+TOP = 3
+"""Candidates of the second stage, of 46 documents for each of 1,000 queries."""
+
+pytestmark = pytest.mark.skipif(
+    not all((SETS / name).is_dir() for name in OF_TYPE.values()),
+    reason="needs evaluation sets: QUIVER_EVALUATION_SETS",
+)
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder()
+
+
+@pytest.fixture
+def model(embedder: Embedder) -> MtebEncoder:
+    return MtebEncoder(embedder, "quiver/mini", folder_instruction, own_instructions=True)
+
+
+def exact(score: TaskScore) -> float:
+    """mteb's main score before it is rounded to five digits, which rankings' queries give."""
+    if score.type not in ("Retrieval", "Reranking"):
+        return score.score
+    [queries] = score.by_query.values()
+    return sum(queries.values()) / len(queries)
+
+
+@pytest.mark.parametrize("name", OF_TYPE.values(), ids=list(OF_TYPE))
+def test_one_task_of_every_type(name: str, embedder: Embedder, model: MtebEncoder, tmp_path: Path) -> None:
+    folder = SETS / name
+    [ours] = evaluate([folder], {"mini": embedder}, show_progress_bar=False)
+    outcome = evaluate_tasks([folder_task(folder)], model, folder=tmp_path, show_progress_bar=False)
+    assert outcome.failures == []
+    assert exact(outcome.scores[0]) == pytest.approx(ours.score, abs=EXACT)
+
+
+def test_two_stages(embedder: Embedder, model: MtebEncoder, tmp_path: Path) -> None:
+    """The best of the embedder in the reranker's order; ours keeps those below, as the metric shows."""
+    folder, reranker = SETS / OF_TYPE["retrieval"], Reranker()
+    stage = RerankStage(name="mini", model=reranker, top=TOP)
+    [_, ours] = evaluate([folder], {"mini": embedder}, reranker=stage, show_progress_bar=False)
+    evaluate_tasks([folder_task(folder)], model, folder=tmp_path, show_progress_bar=False)
+    candidates = Candidates(rankings_folder(model, tmp_path), top=TOP)
+    judge = reordering(
+        MtebCrossEncoder(reranker, "quiver/mini-reranker", folder_instruction), candidates.origin
+    )
+    [score] = evaluate_tasks(
+        [folder_task(folder)], judge, folder=tmp_path, candidates=candidates, show_progress_bar=False
+    ).scores
+    assert exact(score) == pytest.approx(ours.score, abs=EXACT)
