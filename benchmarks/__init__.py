@@ -3,6 +3,8 @@
 Run from the root of the repository; every command has ``--help`` and ``--json FILE``:
 
 - ``python -m benchmarks.parity``: the numbers of transformers and sentence-transformers, any size
+- ``python -m benchmarks.engine_parity``: vLLM's and servers' numbers beside the PyTorch engine's
+- ``python -m benchmarks.planning``: ``quiver plan`` beside the run that it foresees
 - ``python -m benchmarks.peak``: what the machine can do at best, the limit of all the others
 - ``python -m benchmarks.throughput``: mixed real texts, against every library that is installed
 - ``python -m benchmarks.short_query``: one query of 20 tokens, against every library that is installed
@@ -13,7 +15,8 @@ Run from the root of the repository; every command has ``--help`` and ``--json F
 - ``python -m benchmarks.endurance``: memory over 100,000 calls
 - ``python -m benchmarks.precision``: bfloat16 and int8 beside float32, on trained weights and real texts
 - ``python -m benchmarks.quality``: retrieval, similarity, classification; against BM25 and a teacher
-- ``python -m benchmarks.batching``: the server's batcher, saturated and at half of that
+- ``python -m benchmarks.serving``: `quiver serve` under load, beside its bare engine, vLLM and infinity
+- ``python -m benchmarks.serving_endurance``: the memory of `quiver serve` over 100,000 requests
 - ``python -m benchmarks.search_questions``: how often search finds the page that answers, in a tree of files
 - ``python -m benchmarks.search_quality``: retrieval sets through index, search and reranking
 - ``python -m benchmarks.search_scale``: a million passages, beside LanceDB, FAISS and pgvector

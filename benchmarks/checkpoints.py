@@ -143,6 +143,9 @@ def _write_tokenizer(folder: Path, kind: Kind, source: Path) -> None:
         padding_side="left",
         model_max_length=131_072,
     ).save_pretrained(folder)
+    settings = folder / "tokenizer_config.json"
+    written = json.loads(settings.read_text()) | {"tokenizer_class": "PreTrainedTokenizerFast"}
+    settings.write_text(json.dumps(written, indent=2))  # a name that older transformers know, too
 
 
 def _write_modules(folder: Path, hidden_size: int) -> None:

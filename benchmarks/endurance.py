@@ -41,6 +41,7 @@ def main() -> int:
             caller.call()
         resident.append(resident_bytes())
     report = judge(resident)
+    report.add(["peak", f"{peak_bytes() / 2**20:.2f}"], {"peak": peak_bytes()})
     report.facts["calls"] = f"{options.calls:,} with {caller.texts:,} texts, {caller.tokens:,} tokens"
     report.show()
     write_json(options.json, [report])
@@ -90,7 +91,6 @@ def judge(resident: list[int]) -> Report:
         "at the end": steady[-1],
         "rise of the line through all samples": rise,
         "greatest less least": spread,
-        "peak": peak_bytes(),
     }
     for name, value in rows.items():
         report.add([name, f"{value / 2**20:.2f}"], {name: value})
@@ -99,9 +99,9 @@ def judge(resident: list[int]) -> Report:
     return report
 
 
-def resident_bytes() -> int:
-    """Of this process, now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+def resident_bytes(process: int | str = "self") -> int:
+    """Of a process, now."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def peak_bytes() -> int:

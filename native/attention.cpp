@@ -46,8 +46,10 @@ void Model::attend_head(int layer, const AttentionTask& task, std::span<const in
   auto* output = reinterpret_cast<float*>(scratch);
   auto* scores = output + size_t(padded) * channels;
   auto* states = reinterpret_cast<SoftmaxState*>(scores + size_t(padded) * kKeyBlock);
-  auto* weights = reinterpret_cast<uint16_t*>(states + padded);
-  auto* queries = reinterpret_cast<std::byte*>(weights) + (narrow ? size_t(padded) * kKeyBlock * 2 : 0);
+  const size_t weight_bytes = kKeyBlock * element_size(attention_element_);
+  auto* behind = reinterpret_cast<std::byte*>(states + padded);
+  std::byte* weights = narrow ? behind : reinterpret_cast<std::byte*>(scores);
+  std::byte* queries = behind + (narrow ? padded * weight_bytes : 0);
   auto place = [&](int q) {
     return buffers_.queries + (task.first + q / group) * buffers_.query_stride + (head * group + q % group) * query_bytes;
   };
@@ -72,16 +74,14 @@ void Model::attend_head(int layer, const AttentionTask& task, std::span<const in
                .accumulate = false});
     for (int q = 0; q < count; q++) {
       const int visible = position_[rows[task.first + q / group]] + 1 - first * kUnit;
-      float* row = scores + q * kKeyBlock;
-      kernels_.softmax(row, here * kUnit, visible, states[q], output + size_t(q) * channels, channels);
-      if (narrow) kernels_.narrow(row, here * kUnit, Element::kBfloat16, weights + q * kKeyBlock);
+      kernels_.softmax(scores + q * kKeyBlock, here * kUnit, visible, states[q], output + size_t(q) * channels,
+                       channels, attention_element_, weights + q * weight_bytes);
     }
     const int lines = here * kUnit / layout.depth(), unit_lines = kUnit / layout.depth();
     const std::byte* pieces[kKeyBlock / kPieceLines];
     for (int line = 0; line < lines; line += kPieceLines)
       pieces[line / kPieceLines] = unit(line / unit_lines) + layout.values_offset() + line % unit_lines * kLine;
-    product({.rows = narrow ? static_cast<const void*>(weights) : scores,
-             .row_stride = kKeyBlock * element_size(attention_element_), .row_count = count, .panels = nullptr,
+    product({.rows = weights, .row_stride = weight_bytes, .row_count = count, .panels = nullptr,
              .panel_stride = layout.value_panel_stride(), .panel_count = channels / kPanel, .lines = lines,
              .out = output, .out_stride = size_t(channels), .accumulate = true, .pieces = pieces});
   }

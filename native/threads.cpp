@@ -26,6 +26,8 @@ void wait_until(const std::atomic<uint32_t>& value, Ready ready) {
 
 }  // namespace
 
+// A round of tasks belongs to whoever is awake: its caller waits for tasks that were taken, never for a thread that
+// has taken none. On a busy machine a thread may need milliseconds to wake, and a short text takes less in all.
 class Pool {
  public:
   std::mutex turn;
@@ -42,36 +44,53 @@ class Pool {
       for (int i = 0; i < tasks; i++) task.call(task.callee, i, 0);
       return;
     }
-    task_ = &task;
-    tasks_ = tasks;
-    threads_ = threads;
-    next_.store(0, std::memory_order_relaxed);
-    working_.store(workers_, std::memory_order_relaxed);
-    round_.fetch_add(1, std::memory_order_release);
+    const uint32_t round = round_.load(std::memory_order_relaxed) + 1;
+    // Closes the round before: who reads what is written next can no longer take a task of that round.
+    next_.store(ticket(round, kNoTask), std::memory_order_release);
+    task_.store(&task, std::memory_order_release);
+    tasks_.store(tasks, std::memory_order_release);
+    threads_.store(threads, std::memory_order_release);
+    done_.store(0, std::memory_order_relaxed);
+    next_.store(ticket(round, 0), std::memory_order_release);
+    round_.store(round, std::memory_order_release);
     round_.notify_all();
-    take_tasks(0);
-    wait_until(working_, [](uint32_t count) { return count == 0; });
+    take_tasks(round, 0);
+    wait_until(done_, [tasks](uint32_t done) { return done == uint32_t(tasks); });
   }
 
  private:
+  static constexpr uint32_t kNoTask = UINT32_MAX;
+
+  static uint64_t ticket(uint32_t round, uint32_t task) { return uint64_t(round) << 32 | task; }
+
   void work(int thread, uint32_t seen) {
     while (true) {
       wait_until(round_, [seen](uint32_t round) { return round != seen; });
       seen = round_.load(std::memory_order_acquire);
-      if (thread < threads_) take_tasks(thread);
-      if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1) working_.notify_one();
+      take_tasks(seen, thread);
     }
   }
 
-  void take_tasks(int thread) {
-    for (int i = next_.fetch_add(1); i < tasks_; i = next_.fetch_add(1)) task_->call(task_->callee, i, thread);
+  // Take tasks of this round until none is left or it is over; a task that was taken keeps its round open.
+  void take_tasks(uint32_t round, int thread) {
+    uint64_t next = next_.load(std::memory_order_acquire);
+    while (uint32_t(next >> 32) == round) {
+      const Threads::Task* task = task_.load(std::memory_order_acquire);
+      const uint32_t index = uint32_t(next), tasks = tasks_.load(std::memory_order_acquire);
+      if (thread >= threads_.load(std::memory_order_acquire) || index >= tasks) return;
+      if (!next_.compare_exchange_weak(next, next + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      task->call(task->callee, int(index), thread);
+      if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == tasks) done_.notify_one();
+      next = next_.load(std::memory_order_acquire);
+    }
   }
 
   uint32_t workers_ = 0;
-  const Threads::Task* task_ = nullptr;
-  int tasks_ = 0, threads_ = 0;
-  std::atomic<int> next_{0};
-  std::atomic<uint32_t> round_{0}, working_{0};
+  std::atomic<const Threads::Task*> task_{nullptr};
+  std::atomic<uint32_t> tasks_{0};
+  std::atomic<int> threads_{0};
+  std::atomic<uint64_t> next_{0};  // the round above, its next task below
+  std::atomic<uint32_t> round_{0}, done_{0};
 };
 
 namespace {

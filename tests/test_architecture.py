@@ -16,9 +16,9 @@ FLOORS = (
     ("quiver.models", "quiver.progress"),
     ("quiver.text",),
     ("quiver.engine",),
-    ("quiver.results",),
+    ("quiver.opened", "quiver.results"),
     ("quiver.embedder", "quiver.reranker", "quiver.rows"),
-    ("quiver.doctor", "quiver.evaluate"),
+    ("quiver.doctor", "quiver.evaluate", "quiver.planning"),
     ("quiver.remote",),
     ("quiver.train",),
     ("quiver.search",),
@@ -82,9 +82,11 @@ def test_the_public_names() -> None:
         "Embeddings",
         "QuiverError",
         "Ranking",
+        "Remote",
         "Reranker",
         "Scores",
         "Searcher",
+        "Vllm",
         "__version__",
     ]
     assert all(getattr(quiver, name) is not None for name in quiver.__all__)

@@ -73,9 +73,10 @@ struct Kernels {
   void (*silu_multiply)(const float* gate_up, int n, float* out) = nullptr;
   // Turns 32-bit integers into floats in place: (value - bias * sums[i]) * row_scale * scale[i].
   void (*dequantize)(float* row, int n, float row_scale, const float* scale, int bias, const int32_t* sums) = nullptr;
-  // Scores (base 2) -> weights in place, zero from `visible` on; rescales the running output by what the
-  // largest score grew.
-  void (*softmax)(float* scores, int n, int visible, SoftmaxState& state, float* output, int width) = nullptr;
+  // Scores (base 2) -> weights, which may take their place, zero from `visible` on; rescales the running output by
+  // what the largest score grew.
+  void (*softmax)(float* scores, int n, int visible, SoftmaxState& state, float* output, int width, Element to,
+                  void* weights) = nullptr;
   void (*scale)(float* row, int n, float factor) = nullptr;
 };
 

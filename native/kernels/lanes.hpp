@@ -197,19 +197,17 @@ inline float largest(Lanes a) {
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-// 2^x for x <= 127, exactly 1 at 0; below -126 it stays at 2^-126. Relative error under 2e-7: a polynomial in
-// the fraction x - round(x), whose coefficients are those of the Taylor series of 2^f.
+// 2^x for x <= 127, exactly 1 at 0; below -126 it stays at 2^-126. Relative error under 2e-7: a polynomial in the
+// fraction f = x - round(x) with the least largest error among those that are 1 at 0.
 inline Lanes exp2(Lanes x) {
   x = larger(x, all(-126.0f));
   const Lanes whole = nearest(x);
   const Lanes f = x - whole;
-  Lanes p = all(1.5252733804059840e-5f);
-  p = multiply_add(p, f, all(1.5403530393381610e-4f));
-  p = multiply_add(p, f, all(1.3333558146428443e-3f));
-  p = multiply_add(p, f, all(9.6181291076284772e-3f));
-  p = multiply_add(p, f, all(5.5504108664821580e-2f));
-  p = multiply_add(p, f, all(2.4022650695910071e-1f));
-  p = multiply_add(p, f, all(6.9314718055994531e-1f));
+  Lanes p = all(1.3264727313e-3f);
+  p = multiply_add(p, f, all(9.6715129912e-3f));
+  p = multiply_add(p, f, all(5.5507335812e-2f));
+  p = multiply_add(p, f, all(2.4022242427e-1f));
+  p = multiply_add(p, f, all(6.9314700365e-1f));
   p = multiply_add(p, f, all(1.0f));
   return scale_by_power(p, whole);
 }

@@ -25,7 +25,6 @@ void tile(const Product& product, int row, int panel) {
     const auto* first = static_cast<const std::byte*>(product.rows);
     rows[r] = reinterpret_cast<const typename Dot::Row*>(first + (row + r) * product.row_stride);
   }
-  const std::byte* lines = product.panels + panel * product.panel_stride;
   float* out = product.out + row * product.out_stride + panel * kLanes;
   typename Dot::Sum sums[R][P];
 #pragma GCC unroll 16
@@ -33,20 +32,25 @@ void tile(const Product& product, int row, int panel) {
 #pragma GCC unroll 4
     for (int p = 0; p < P; p++)
       sums[r][p] = product.accumulate ? Dot::load(out + r * product.out_stride + p * kLanes) : Dot::zero();
-  for (int i = 0; i < product.lines; i++) {
+  const int at_once = product.pieces != nullptr ? quiver::kPieceLines : product.lines;
+  for (int first = 0; first < product.lines; first += at_once) {
+    const std::byte* piece = product.pieces != nullptr ? product.pieces[first / at_once] : product.panels;
+    const std::byte* lines = piece + panel * product.panel_stride;
+    for (int i = 0; i < at_once; i++) {
 #pragma GCC unroll 4
-    for (int p = 0; p < P; p++)  // what comes after these panels
-      _mm_prefetch(reinterpret_cast<const char*>(lines + (P + p) * product.panel_stride + i * kLineBytes), _MM_HINT_T1);
+      for (int p = 0; p < P; p++)  // what comes after these panels
+        _mm_prefetch(reinterpret_cast<const char*>(lines + (P + p) * product.panel_stride + i * kLineBytes), _MM_HINT_T1);
 #pragma GCC unroll 2
-    for (int k = 0; k < Dot::kSteps; k++) {
-      typename Dot::Column columns[P];
+      for (int k = 0; k < Dot::kSteps; k++) {
+        typename Dot::Column columns[P];
 #pragma GCC unroll 4
-      for (int p = 0; p < P; p++) columns[p] = Dot::column(lines + p * product.panel_stride + i * kLineBytes, k);
+        for (int p = 0; p < P; p++) columns[p] = Dot::column(lines + p * product.panel_stride + i * kLineBytes, k);
 #pragma GCC unroll 16
-      for (int r = 0; r < R; r++) {
-        const auto x = Dot::spread(rows[r][i * Dot::kSteps + k]);
+        for (int r = 0; r < R; r++) {
+          const auto x = Dot::spread(rows[r][(first + i) * Dot::kSteps + k]);
 #pragma GCC unroll 4
-        for (int p = 0; p < P; p++) Dot::add(sums[r][p], x, columns[p]);
+          for (int p = 0; p < P; p++) Dot::add(sums[r][p], x, columns[p]);
+        }
       }
     }
   }
@@ -72,24 +76,7 @@ int wide_tiles(const Product& product, int panel) {
 }
 
 template <class Dot>
-void multiply(const Product& product);
-
-template <class Dot>
-void multiply_pieces(const Product& product) {
-  Product piece = product;
-  piece.lines = quiver::kPieceLines;
-  piece.pieces = nullptr;
-  for (int i = 0; i < product.lines / quiver::kPieceLines; i++) {
-    piece.panels = product.pieces[i];
-    multiply<Dot>(piece);
-    piece.rows = static_cast<const std::byte*>(piece.rows) + quiver::kPieceLines * kLineBytes / kLanes;
-    piece.accumulate = true;
-  }
-}
-
-template <class Dot>
 void multiply(const Product& product) {
-  if (product.pieces != nullptr) return multiply_pieces<Dot>(product);
   int panel = 0;
   if (product.row_count == 1) panel = wide_tiles<Dot, 1, 4>(product, 0);
   if (product.row_count == 2) panel = wide_tiles<Dot, 2, 2>(product, 0);

@@ -98,26 +98,25 @@ void scale_row(float* row, int n, float factor) {
   for (int i = 0; i < n; i += kLanes) store(row + i, load(row + i) * f);
 }
 
-void softmax(float* scores, int n, int visible, quiver::SoftmaxState& state, float* output, int width) {
+void softmax(float* scores, int n, int visible, quiver::SoftmaxState& state, float* output, int width, Element to,
+             void* weights) {
   const int open = (visible < n ? visible : n) / kLanes * kLanes;  // no lane before is hidden
   const Lanes hidden = all(-__builtin_inff());
   Lanes most = hidden;
   for (int i = 0; i < open; i += kLanes) most = larger(most, load(scores + i));
-  for (int i = open; i < n; i += kLanes) {
-    const Lanes score = first_lanes(load(scores + i), hidden, visible - i);
-    store(scores + i, score);
-    most = larger(most, score);
-  }
+  for (int i = open; i < n; i += kLanes) most = larger(most, first_lanes(load(scores + i), hidden, visible - i));
   const float before = state.largest;
   const float now = largest(most) > before ? largest(most) : before;
   const Lanes shift = all(now);
   Lanes total = zero();
-  for (int i = 0; i < n; i += kLanes) {
-    Lanes weight = exp2(load(scores + i) - shift);
-    if (i >= open) weight = first_lanes(weight, zero(), visible - i);
-    store(scores + i, weight);
+  const auto weigh = [&](int i, Lanes weight) {
     total = total + weight;
-  }
+    if (to == Element::kFloat32) store(static_cast<float*>(weights) + i, weight);
+    else store_bf16(static_cast<uint16_t*>(weights) + i, weight);
+  };
+  for (int i = 0; i < open; i += kLanes) weigh(i, exp2(load(scores + i) - shift));
+  for (int i = open; i < n; i += kLanes)
+    weigh(i, first_lanes(exp2(load(scores + i) - shift), zero(), visible - i));
   if (now > before) {
     float shrink[kLanes];
     store(shrink, exp2(all(before - now)));

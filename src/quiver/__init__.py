@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from quiver.embedder import Embedder as Embedder
+    from quiver.engine.backends import Remote as Remote
+    from quiver.engine.backends import Vllm as Vllm
     from quiver.errors import QuiverError as QuiverError
     from quiver.reranker import Reranker as Reranker
     from quiver.results import Embeddings as Embeddings
@@ -24,9 +26,11 @@ _HOMES = {
     "Embeddings": "quiver.results",
     "QuiverError": "quiver.errors",
     "Ranking": "quiver.results",
+    "Remote": "quiver.engine.backends",
     "Reranker": "quiver.reranker",
     "Scores": "quiver.results",
     "Searcher": "quiver.search.searcher",
+    "Vllm": "quiver.engine.backends",
 }
 
 __all__ = sorted([*_HOMES, "__version__"])

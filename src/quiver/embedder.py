@@ -6,18 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
-from quiver.engine.execute import plan_and_run
-from quiver.engine.open import Backend, open_engine
+from quiver.engine.backends import Backend
+from quiver.engine.execute import OneStep, Steps, plan_and_run, plan_steps
 from quiver.engine.plan import Usage
 from quiver.errors import FingerprintMismatch, InputError, NumericalError
-from quiver.models.checkpoint import open_checkpoint
-from quiver.models.fingerprint import Fingerprint, digest, tokenizer_digest, weights_digest
+from quiver.models.checkpoint import Checkpoint
+from quiver.models.fingerprint import Fingerprint, digest
+from quiver.opened import Wishes, open_embedder
 from quiver.results import Embeddings, Floats
 from quiver.text import tokenizer as tokens
 from quiver.text.counting import TokenCounter
 from quiver.text.prompts import PromptedText, Prompts, per_text
-from quiver.text.sequences import Prepared, Sequencer
-from quiver.text.tokenizer import TextTokenizer, TokenIds, TokenPiece
+from quiver.text.sequences import Prepared
+from quiver.text.tokenizer import TokenIds, TokenPiece
 from quiver.text.truncation import LengthLimit, TooLongPolicy
 
 STREAM_CHARACTERS = 1_000_000
@@ -28,11 +29,13 @@ class Embedder:
     """An embedding model: Qwen3-Embedding of any size, or the small built-in one.
 
     Args:
-        model: a hub name, a folder, or None for the built-in model.
+        model: a hub name, a folder, or None for the built-in model (or, with ``url``, for what is served).
+        url: a server that runs the model, which is then not loaded here; docs/remote.md.
         device: ``cpu``, ``cuda``, ``cuda:N``, ``mps``; None takes the best there is.
         dtype: ``float32``, ``bfloat16``, ``float16`` (PyTorch), ``int8`` (native); ``auto`` takes what the
             device runs fast.
-        backend: ``native`` (C++, x86-64 processors), ``torch``, or ``auto``: native where it runs.
+        backend: ``native`` (C++, x86-64 processors), ``torch``, ``vllm``, or ``auto``: native where it runs;
+            ``Vllm(...)`` and ``Remote(...)`` hold settings.
         threads: processor threads; None takes OMP_NUM_THREADS, else as many as there are cores. With PyTorch
             the number holds for the whole process.
         max_length: longest sequence in tokens, prompt and end token included; None is the model's limit.
@@ -49,12 +52,14 @@ class Embedder:
         CheckpointError: the model's files are absent, foreign or damaged.
         ModelKindError: the model is a reranker.
         DeviceError: the device or the type is not available.
+        EndpointError: the server cannot be reached, refuses, or gives wrong numbers.
     """
 
     def __init__(
         self,
         model: str | Path | None = None,
         *,
+        url: str | None = None,
         device: str | None = None,
         dtype: str = "auto",
         backend: Backend = "auto",
@@ -67,22 +72,29 @@ class Embedder:
         revision: str | None = None,
         token: str | None = None,
     ) -> None:
-        self.checkpoint = open_checkpoint(model, "embedder", revision=revision, token=token)
-        folder, config = self.checkpoint.folder, self.checkpoint.config
-        self._definition = tokens.read_definition(folder)
-        self._tokenizer = TextTokenizer(self._definition, parse_special_tokens=parse_special_tokens)
-        limit = LengthLimit(config.max_length if max_length is None else max_length, on_too_long)
-        self._sequencer = Sequencer.for_embedder(self._tokenizer, limit)
-        self.prompts = Prompts.from_folder(folder)
-        self.truncate_dim = self._check_dimension(truncate_dim)
-        self._engine = open_engine(
-            self.checkpoint,
+        wishes = Wishes(
+            url=url,
             backend=backend,
             device=device,
             dtype=dtype,
             threads=threads,
+            max_length=max_length,
+            on_too_long=on_too_long,
+            parse_special_tokens=parse_special_tokens,
             token_budget=token_budget,
+            revision=revision,
+            token=token,
         )
+        self._opened = open_embedder(model, wishes)
+        self._engine, self._sequencer = self._opened.engine, self._opened.sequencer
+        files = self._opened.files
+        self.prompts = Prompts() if files is None else Prompts.from_folder(files.checkpoint.folder)
+        self.truncate_dim = self._check_dimension(truncate_dim)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The model's files; raises InputError if a server is all that is known of it."""
+        return self._opened.checkpoint
 
     @property
     def device(self) -> str:
@@ -102,14 +114,14 @@ class Embedder:
     @property
     def embedding_dim(self) -> int:
         """Length of the vectors that this embedder returns by default."""
-        return self.truncate_dim or self.checkpoint.config.hidden_size
+        return self.truncate_dim or self._opened.dimension
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """Identity of the vector space: weights, tokenizer, pooling, prompts, dimension, precision."""
         return Fingerprint(
-            weights=weights_digest(self.checkpoint),
-            tokenizer=tokenizer_digest(self._definition, self._tokenizer.parses_special_tokens),
+            weights=self._opened.weights,
+            tokenizer=self._opened.tokenizer,
             pooling="last-token",
             prompts=digest([self.prompts.query, self.prompts.document]),
             dimension=self.embedding_dim,
@@ -119,7 +131,8 @@ class Embedder:
     @property
     def count_tokens(self) -> TokenCounter:
         """Counts the tokens of texts without prompt and end token; a function that pickles."""
-        return TokenCounter(self._definition, self._tokenizer.parses_special_tokens)
+        files = self._opened.need_files()
+        return TokenCounter(files.definition, files.tokenizer.parses_special_tokens)
 
     def encode_query(
         self,
@@ -237,7 +250,7 @@ class Embedder:
 
         Raises InputError if an id is none of the model's.
         """
-        end = self._tokenizer.token_id(tokens.END_TOKEN)
+        end = self._opened.need_files().tokenizer.token_id(tokens.END_TOKEN)
         bodies = [np.asarray(ids, dtype=np.int64) for ids in texts]
         for position, ids in enumerate(bodies):
             if ids.ndim != 1 or np.any(ids < 0) or np.any(ids >= self.checkpoint.config.vocabulary):
@@ -253,6 +266,10 @@ class Embedder:
     ) -> tuple[Floats, Usage]:
         """The last row of each sequence, [N, hidden size], and what they cost."""
         return plan_and_run(self._engine, sequences, "Embedding", show_progress)
+
+    def steps(self, sequences: Sequence[TokenIds], step_tokens: int | None = None) -> Steps | OneStep:
+        """``forward`` in steps of about so many tokens, for whoever has other work to do in between."""
+        return plan_steps(self._engine, sequences, step_tokens)
 
     def finish(
         self, prepared: Prepared, rows: Floats, usage: Usage, *, truncate_dim: int | None = None
@@ -292,7 +309,8 @@ class Embedder:
     def pieces(self, texts: Sequence[str], *, prompt: str = "") -> list[list[TokenPiece]]:
         """The tokens of prompt and text as pieces of them, uncut and without the end token."""
         tokens.check_texts(texts)
-        return [self._tokenizer.pieces(PromptedText(prompt, text)) for text in texts]
+        tokenizer = self._opened.need_files().tokenizer
+        return [tokenizer.pieces(PromptedText(prompt, text)) for text in texts]
 
     def _choose_prompt(self, prompt: str | None, prompt_name: str | None, default: str) -> str:
         if prompt is not None and prompt_name is not None:
@@ -339,7 +357,7 @@ class Embedder:
         return single
 
     def _check_dimension(self, dimension: int | None) -> int | None:
-        full = self.checkpoint.config.hidden_size
+        full = self._opened.dimension
         if dimension is not None and not 1 <= dimension <= full:
             raise InputError(f"truncate_dim must lie between 1 and {full}, not {dimension}")
         return dimension

@@ -74,6 +74,10 @@ class EndpointError(QuiverError):
     """A server of chat or of embeddings refuses our requests, fails, or cannot be reached."""
 
 
+class EndpointWarning(UserWarning):
+    """A server answers, but probably with wrong numbers."""
+
+
 class ShortOfBaseline(QuiverError):
     """Scores fell further below a baseline than it allows."""
 

@@ -6,18 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
-from quiver.engine.execute import plan_and_run
-from quiver.engine.open import Backend, open_engine
+from quiver.engine.backends import Backend
+from quiver.engine.execute import OneStep, Steps, plan_and_run, plan_steps
 from quiver.engine.plan import Usage
 from quiver.errors import InputError, NumericalError
-from quiver.models.checkpoint import open_checkpoint
-from quiver.models.fingerprint import Fingerprint, digest, tokenizer_digest, weights_digest
+from quiver.models.checkpoint import Checkpoint
+from quiver.models.fingerprint import Fingerprint, digest
+from quiver.opened import Wishes, open_reranker
 from quiver.results import Floats, RankedDocument, Ranking, Scores
 from quiver.text import prompts
 from quiver.text.prompts import PromptedText
-from quiver.text.sequences import Prepared, Sequencer
-from quiver.text.tokenizer import TextTokenizer, TokenIds, check_texts, read_definition
-from quiver.text.truncation import LengthLimit, TooLongPolicy
+from quiver.text.sequences import Prepared
+from quiver.text.tokenizer import TokenIds, check_texts
+from quiver.text.truncation import TooLongPolicy
 
 
 class Reranker:
@@ -31,6 +32,7 @@ class Reranker:
         self,
         model: str | Path | None = None,
         *,
+        url: str | None = None,
         device: str | None = None,
         dtype: str = "auto",
         backend: Backend = "auto",
@@ -42,22 +44,32 @@ class Reranker:
         revision: str | None = None,
         token: str | None = None,
     ) -> None:
-        self.checkpoint = open_checkpoint(model, "reranker", revision=revision, token=token)
-        self._definition = read_definition(self.checkpoint.folder)
-        self._tokenizer = TextTokenizer(self._definition, parse_special_tokens=parse_special_tokens)
-        longest = self.checkpoint.config.max_length
-        limit = LengthLimit(longest if max_length is None else max_length, on_too_long)
-        self._sequencer = Sequencer.for_reranker(self._tokenizer, limit)
-        self.answer_ids = {word: self._tokenizer.token_id(word) for word in ("no", "yes")}
-        self._engine = open_engine(
-            self.checkpoint,
+        wishes = Wishes(
+            url=url,
             backend=backend,
             device=device,
             dtype=dtype,
             threads=threads,
+            max_length=max_length,
+            on_too_long=on_too_long,
+            parse_special_tokens=parse_special_tokens,
             token_budget=token_budget,
-            answer_ids=(self.answer_ids["no"], self.answer_ids["yes"]),
+            revision=revision,
+            token=token,
         )
+        self._opened = open_reranker(model, wishes)
+        self._engine, self._sequencer = self._opened.engine, self._opened.sequencer
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The model's files; raises InputError if a server is all that is known of it."""
+        return self._opened.checkpoint
+
+    @property
+    def answer_ids(self) -> dict[str, int]:
+        """The tokens "no" and "yes"."""
+        tokenizer = self._opened.need_files().tokenizer
+        return {word: tokenizer.token_id(word) for word in ("no", "yes")}
 
     @property
     def device(self) -> str:
@@ -78,8 +90,8 @@ class Reranker:
     def fingerprint(self) -> Fingerprint:
         """Identity of the judge: weights, tokenizer, head, template, precision."""
         return Fingerprint(
-            weights=weights_digest(self.checkpoint),
-            tokenizer=tokenizer_digest(self._definition, self._tokenizer.parses_special_tokens),
+            weights=self._opened.weights,
+            tokenizer=self._opened.tokenizer,
             pooling="yes-no",
             prompts=digest([prompts.RERANKER_PREFIX, prompts.RERANKER_SUFFIX, prompts.DEFAULT_INSTRUCTION]),
             dimension=1,
@@ -89,7 +101,7 @@ class Reranker:
     @property
     def turn_end(self) -> int:
         """The token that ends a turn; users' text cannot produce it unless special tokens are parsed."""
-        return self._tokenizer.token_id("<|im_end|>")
+        return self._opened.need_files().tokenizer.token_id("<|im_end|>")
 
     def predict(
         self,
@@ -134,6 +146,10 @@ class Reranker:
         """The logits of "no" and "yes" after each sequence, [N, 2], and what they cost."""
         logits, usage = plan_and_run(self._engine, sequences, "Reranking", show_progress)
         return logits.reshape(-1, 2), usage
+
+    def steps(self, sequences: Sequence[TokenIds], step_tokens: int | None = None) -> Steps | OneStep:
+        """``forward`` in steps of about so many tokens, for whoever has other work to do in between."""
+        return plan_steps(self._engine, sequences, step_tokens)
 
     def finish(self, prepared: Prepared, logits: Floats, usage: Usage) -> Scores:
         """Scores of prepared pairs by their logits [N, 2].

@@ -6,7 +6,7 @@ import pytest
 import quiver.doctor
 import quiver.remote.examine
 from quiver.doctor import Check, Diagnosis
-from quiver.remote.connection import Connection
+from quiver.engine.remote.connection import Connection
 from tests.cli.conftest import Shell, finished
 
 CHECKS = [

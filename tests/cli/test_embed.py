@@ -11,8 +11,10 @@ import pytest
 from quiver import Embedder
 from quiver.cli.embed import PromptChoice, _embedded
 from quiver.cli.loading import ModelOptions
+from quiver.server.models import OpenedModels
 from tests.cli.conftest import Run, Shell, finished
 from tests.cli.fakes import BLOCK, FakeEmbedder, vector
+from tests.server.running import running
 
 
 def test_texts_give_vectors_in_order(shell: Shell, embedders: list[FakeEmbedder]) -> None:
@@ -244,3 +246,17 @@ def test_what_a_cluster_cannot_embed(shell: Shell, words: list[str], message: st
     run = shell("embed", "--ray", "auto", *words)
     assert run.code == 1
     assert message in run.err
+
+
+def test_a_server_may_run_the_model() -> None:
+    embedder = Embedder()
+    with running(OpenedModels(embedder=embedder)) as server:
+        run = finished("embed", "Hello", "--url", server.url, "--format", "jsonl", module="quiver")
+    assert run.code == 0, run.err
+    np.testing.assert_allclose(run.records[0]["embedding"], embedder.encode_document("Hello"), atol=1e-6)
+
+
+def test_half_a_server_is_an_error() -> None:
+    run = finished("embed", "Hello", "--served-as", "mine", module="quiver")
+    assert run.code == 1
+    assert "give its --url, too" in run.err

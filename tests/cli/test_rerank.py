@@ -4,8 +4,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from quiver import Reranker
+from quiver.server.models import OpenedModels
 from tests.cli.conftest import Shell, finished
 from tests.cli.fakes import FakeReranker, fingerprint
+from tests.server.running import running
 
 DOCUMENTS = ["about ships", "red apples and green apples", "", "green apples"]
 
@@ -123,3 +125,16 @@ def test_the_built_in_model_needs_no_options() -> None:
     run = finished("rerank", "What is the capital of China?", *documents, module="quiver")
     assert run.code == 0, run.err
     assert run.records[0]["index"] == 1
+
+
+def test_a_server_may_run_the_model() -> None:
+    reranker = Reranker()
+    with running(OpenedModels(reranker=reranker)) as server:
+        run = finished("rerank", "apples", *DOCUMENTS, "--url", server.url, module="quiver")
+    assert run.code == 0, run.err
+    expected = reranker.rank("apples", DOCUMENTS)
+    assert {r["index"]: r["score"] for r in run.records} == {
+        r["corpus_id"]: pytest.approx(r["score"], abs=1e-6)
+        for r in expected
+        if DOCUMENTS[r["corpus_id"]].strip()
+    }

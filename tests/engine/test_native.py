@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from transformers import Qwen3ForCausalLM
 
 from quiver.engine.base import Batch, Floats
-from quiver.engine.execute import plan_and_run
-from quiver.engine.open import Backend, open_engine
+from quiver.engine.execute import plan_and_run, plan_steps
+from quiver.engine.open import LocalBackend, open_engine
 from quiver.errors import CheckpointError, DeviceError, InputError
 from quiver.models.checkpoint import open_checkpoint
 from quiver.text.tokenizer import TokenIds
@@ -94,6 +94,18 @@ def test_a_text_gives_the_same_bits_in_any_company(
     for sequence, row in zip(sequences, together, strict=True):
         alone, _ = plan_and_run(engine, [sequence])
         np.testing.assert_array_equal(alone[0], row)
+
+
+@pytest.mark.parametrize("step_tokens", [1, 20, 100])
+def test_a_text_gives_the_same_bits_in_steps(embedder_folder: Path, step_tokens: int) -> None:
+    sequences = random_sequences(LENGTHS)
+    sequences += [np.concatenate([sequences[-1], each]) for each in sequences[:5]]
+    engine = NativeEngine(open_checkpoint(embedder_folder), "float32")
+    whole, usage = plan_and_run(engine, sequences)
+    steps = plan_steps(engine, sequences, step_tokens)
+    for ended in steps:
+        assert np.array_equal(np.reshape(ended.rows, (-1, whole.shape[1])), whole[list(ended.sequences)])
+    assert steps.usage == usage
 
 
 def test_batches_of_many_short_and_some_long_texts_are_the_same_too(embedder_folder: Path) -> None:
@@ -196,7 +208,7 @@ def test_where_torch_is_absent_the_extra_is_named(
 
 
 @pytest.mark.parametrize(("backend", "name"), [("auto", "NativeEngine"), ("torch", "TorchEngine")])
-def test_it_is_the_default(embedder_folder: Path, backend: Backend, name: str) -> None:
+def test_it_is_the_default(embedder_folder: Path, backend: LocalBackend, name: str) -> None:
     checkpoint = open_checkpoint(embedder_folder)
     engine = open_engine(checkpoint, backend=backend, device=None, dtype="auto", token_budget=None)
     assert type(engine).__name__ == name

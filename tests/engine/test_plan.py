@@ -63,12 +63,12 @@ def replay(plan: Plan, sequences: Sequence[TokenIds], token_budget: int, prefix_
         assert done[int(stand_in)] == sequences[index].tolist()
 
 
-@given(families(), st.integers(1, 60), st.integers(1, 60))
-@example([sequence(1)] * 3, 1, 1)
+@given(families(), st.integers(1, 60), st.integers(1, 60), st.booleans())
+@example([sequence(1)] * 3, 1, 1, False)
 def test_every_sequence_runs_whole_and_within_budget(
-    sequences: list[TokenIds], token_budget: int, prefix_budget: int
+    sequences: list[TokenIds], token_budget: int, prefix_budget: int, split_longer: bool
 ) -> None:
-    plan = make_plan(sequences, token_budget, prefix_budget)
+    plan = make_plan(sequences, token_budget, prefix_budget, split_longer=split_longer)
     replay(plan, sequences, token_budget, prefix_budget)
     assert 0 <= plan.usage.tokens_computed <= plan.usage.tokens_in == sum(map(len, sequences))
 
@@ -137,3 +137,17 @@ def ancestors(node: PrefixNode | None) -> list[PrefixNode]:
 def test_a_text_beyond_the_budget_runs_alone(budget: int) -> None:
     sequences = [np.arange(100, dtype=np.int32), sequence(900, 901)]
     replay(make_plan(sequences, budget, 10), sequences, budget, 10)
+
+
+@pytest.mark.parametrize(("length", "longest_step"), [(300, 30), (3000, 188)])
+def test_a_text_beyond_the_budget_runs_in_parts_if_wanted(length: int, longest_step: int) -> None:
+    sequences = [np.arange(length, dtype=np.int32), sequence(9000, 9001)]
+    plan = make_plan(sequences, 30, 4000, split_longer=True)
+    replay(plan, sequences, longest_step, 4000)
+    assert plan.usage.tokens_saved == 0
+
+
+def test_a_text_whose_parts_cannot_be_kept_runs_alone() -> None:
+    sequences = [np.arange(300, dtype=np.int32)]
+    plan = make_plan(sequences, 30, 299, split_longer=True)
+    assert [piece.length for step in plan.steps for piece in step.pieces] == [300]

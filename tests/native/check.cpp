@@ -164,12 +164,19 @@ void check_rows(const Kernels& kernels) {
   const int visible = whole(1, n);
   SoftmaxState state{-INFINITY, 0};
   std::vector<float> weights = row;
-  kernels.softmax(weights.data(), n, visible, state, out.data(), n);
+  std::vector<uint16_t> narrow_weights(n);
+  SoftmaxState same = state;
+  kernels.softmax(weights.data(), n, visible, same, out.data(), n, Element::kBfloat16, narrow_weights.data());
+  kernels.softmax(weights.data(), n, visible, state, out.data(), n, Element::kFloat32, weights.data());
+  expect(same.sum == state.sum && same.largest == state.largest, kernels, "softmax depends on what it writes");
   double total = 0;
   for (int i = 0; i < visible; i++) total += std::exp2(double(row[i]) - state.largest);
   close(state.sum / total, 1, "softmax's sum is wrong");
   for (int i = 0; i < n; i++)
     close(weights[i], i < visible ? std::exp2(double(row[i]) - state.largest) : 0, "softmax is wrong");
+  std::vector<uint16_t> expected_narrow(n);
+  kernels.narrow(weights.data(), n, Element::kBfloat16, expected_narrow.data());
+  expect(narrow_weights == expected_narrow, kernels, "softmax in bfloat16 is not its rounding");
 }
 
 // A network whose sizes need no filling up.
@@ -277,12 +284,25 @@ void check_network(const Kernels& kernels, Element element) {
   }
 }
 
+// Rounds without a pause between them, of more threads than cores: every task runs once, on a thread of its round.
+void check_threads() {
+  const auto turn = Threads::claim(4);
+  for (int round = 0; round < 20000; round++) {
+    const int tasks = 1 + round % 17, threads = 1 + round % 4;
+    int ran[17] = {};
+    Threads::run(tasks, threads, [&](int task, int thread) { ran[task] += thread < threads ? 1 : 100; });
+    for (int task = 0; task < tasks; task++)
+      if (ran[task] != 1) std::printf("a task ran %d times\n", ran[task]), std::exit(1);
+  }
+}
+
 }  // namespace
 }  // namespace quiver
 
 int main(int count, char** arguments) {
   using namespace quiver;
   const int rounds = count > 1 ? std::atoi(arguments[1]) : 20;
+  check_threads();
   for (const Kernels* kernels : supported_kernels()) {
     for (int i = 0; i < 10 * rounds; i++) check_product(*kernels), check_rows(*kernels);
     for (int i = 0; i < rounds; i++) check_network(*kernels, Element(i % 3));

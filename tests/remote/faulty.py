@@ -9,7 +9,7 @@ import numpy as np
 
 from quiver import Embedder
 from quiver.embedder import normalize
-from quiver.remote.connection import Connection
+from quiver.engine.remote.connection import Connection
 from quiver.results import Floats
 
 ADDRESS = "http://faulty"

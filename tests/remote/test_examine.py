@@ -9,9 +9,9 @@ import pytest
 
 from quiver import Embedder, Reranker
 from quiver.doctor import Check
+from quiver.engine.remote.connection import Connection
 from quiver.errors import EndpointError
 from quiver.models import catalog
-from quiver.remote.connection import Connection
 from quiver.remote.examine import examine_server
 from quiver.server.models import OpenedModels
 from tests.remote import faulty

@@ -10,8 +10,7 @@ import openai
 import pytest
 
 from quiver import Embedder
-from quiver.engine.plan import Usage
-from quiver.results import Floats
+from quiver.engine.execute import Steps
 from quiver.server.models import OpenedModels
 from quiver.server.settings import Limits, Settings
 from quiver.text.tokenizer import TokenIds
@@ -26,12 +25,10 @@ class HeldEmbedder(Embedder):
         self.go = threading.Event()
         self.sequences = 0
 
-    def forward(
-        self, sequences: Sequence[TokenIds], *, show_progress: bool | None = False
-    ) -> tuple[Floats, Usage]:
+    def steps(self, sequences: Sequence[TokenIds], step_tokens: int | None = None) -> Steps:
         assert self.go.wait(30)
         self.sequences += len(sequences)
-        return super().forward(sequences)
+        return super().steps(sequences, step_tokens)
 
 
 @pytest.fixture

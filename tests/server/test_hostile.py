@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from quiver.server.models import OpenedModels
+from quiver.server.protocol import PatientProtocol
 from quiver.server.settings import Limits, Settings
 from tests.server.running import Running, running
 
@@ -119,6 +120,40 @@ def test_a_slow_sender_is_dropped_while_others_are_served(target: Running) -> No
         received = everything_from(slow)
     assert received.startswith(b"HTTP/1.1 408 ")
     assert b"connection: close" in received.lower()
+
+
+def test_headers_that_do_not_end_are_given_up(target: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line at a time, one byte at a time, or not at all; also behind a first request that was served."""
+    monkeypatch.setattr(PatientProtocol, "head_seconds", 1.0)
+    whole = head(18) + b'{"input": "Hello"}'
+    with ExitStack() as stack:
+        slow = [stack.enter_context(closing(connect(target))) for _ in range(4)]
+        slow[3].sendall(whole)
+        assert slow[3].recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+        begun = time.monotonic()
+        for turn, connection in ((turn, each) for turn in range(40) for each in slow[1:]):
+            if time.monotonic() - begun < 0.8:
+                connection.sendall(b"P" if turn % 2 else b"OST / HTTP/1.1\r\n" if turn == 0 else b"x: y\r\n")
+                assert answers(target)
+        received = [everything_from(connection) for connection in slow]
+        assert 0.5 < time.monotonic() - begun < 5
+    assert received[0] == b""
+    assert all(each.startswith(b"HTTP/1.1 4") for each in received[1:])
+
+
+def test_a_request_within_its_time_is_not_given_up(target: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PatientProtocol, "head_seconds", 0.3)
+    whole = head(18) + b'{"input": "Hello"}'
+    with closing(connect(target)) as connection:
+        for _ in range(3):
+            connection.sendall(whole[:20])
+            time.sleep(0.1)
+            connection.sendall(whole[20:-5])
+            time.sleep(0.5)
+            connection.sendall(whole[-5:])
+            answer = connection.recv(1 << 16)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            time.sleep(0.5)
 
 
 def test_half_closed_sockets(target: Running) -> None:

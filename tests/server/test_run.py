@@ -6,6 +6,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ import pytest
 from quiver.errors import InputError
 from quiver.server.run import Certificate
 
+LONG = ["A few words " * 2000] * 50
 TEXTS = [f"A sentence about arrows, number {number}. " * 8 for number in range(8)]
 
 
@@ -60,22 +62,51 @@ def ask(url: str) -> int:
 
 
 def children_of(parent: int) -> list[int]:
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True)
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True
+    )
     lines = [line.split(maxsplit=1) for line in listed.stdout.splitlines()]
     return [int(pid) for pid, command in lines if "spawn_main" in command]
 
 
-def test_every_accepted_request_is_answered_when_the_server_is_told_to_stop() -> None:
-    with serving() as (process, url), ThreadPoolExecutor(16) as pool:
-        asked = [pool.submit(ask, url) for _ in range(48)]
-        wait_until(lambda: any(each.done() for each in asked))
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one process", "workers"])
+def test_every_accepted_request_is_answered_when_the_server_is_told_to_stop(options: tuple[str, ...]) -> None:
+    """Clients ask without a pause, until they are told that the server is stopping, or find it gone."""
+    stopped = threading.Event()
+
+    def client(url: str) -> int:
+        status = 200
+        with httpx.Client(base_url=url, timeout=60) as session:
+            try:
+                while status == 200:
+                    status = session.post("/v1/embeddings", json={"input": TEXTS}).status_code
+            except httpx.ConnectError:
+                status = 503
+        assert stopped.is_set()
+        return status
+
+    with serving(*options) as (process, url), ThreadPoolExecutor(16) as pool:
+        clients = [pool.submit(client, url) for _ in range(16)]
+        time.sleep(2)
+        stopped.set()
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)
-        outcomes = [each.exception() or each.result() for each in asked]
-    answered = outcomes.count(200)
-    assert answered >= 1
-    refused = [each for each in outcomes if each != 200]
-    assert all(isinstance(each, httpx.ConnectError) for each in refused), "only what was never accepted"
+        assert {each.result() for each in clients} == {503}
+
+
+def test_a_server_that_stops_says_so() -> None:
+    with serving() as (process, url), httpx.Client(base_url=url) as kept, ThreadPoolExecutor(1) as pool:
+        assert kept.get("/ready").json() == {"status": "ready"}
+        long = pool.submit(lambda: httpx.post(f"{url}/v1/embeddings", json={"input": LONG}, timeout=60))
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: kept.get("/ready").json() == {"status": "draining"})
+        refused = httpx.post(f"{url}/v1/embeddings", json={"input": "Hello"})
+        assert refused.status_code == 503
+        assert refused.json()["error"]["code"] == "draining"
+        assert (refused.headers["retry-after"], refused.headers["connection"]) == ("5", "close")
+        assert long.result().status_code == 200
+        process.wait(timeout=60)
 
 
 def test_a_worker_that_dies_comes_back_and_others_go_on() -> None:

@@ -39,13 +39,8 @@ def doctor(
             help="Check a server instead: OpenAI, TEI, Cohere, Jina, vLLM or Ollama in shape.",
         ),
     ] = None,
-    served_as: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The model's name on the server; else the first that it lists."),
-    ] = None,
-    api_key_env: Annotated[
-        str, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
-    ] = "QUIVER_API_KEY",
+    served_as: options.ServedAs = None,
+    api_key_env: options.ApiKeyEnv = "QUIVER_API_KEY",
     device: options.Device = None,
     dtype: options.DtypeOption = options.Dtype.AUTO,
     output_format: options.ListFormatOption = options.ListFormat.TABLE,
@@ -70,7 +65,7 @@ def _examined_server(
     url: str, served_as: str | None, api_key_env: str, reference: str | None
 ) -> Sequence["Diagnosis"]:
     try:
-        from quiver.remote.connection import Connection
+        from quiver.engine.remote.connection import Connection
     except ImportError as error:
         raise InputError(
             f"speaking to servers needs {error.name}: pip install 'quiver-embed[remote]'"

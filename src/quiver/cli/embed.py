@@ -23,6 +23,7 @@ Examples:
   quiver embed --as query "What is the capital of China?" --format jsonl
   quiver embed --input corpus.jsonl --field body --output corpus.parquet
   quiver embed --input corpus.csv --dim 128 --output corpus.npy
+  quiver embed --input corpus.jsonl --url http://gpu-machine:8080 --output corpus.parquet
   quiver embed --input corpus.parquet --output vectors --ray auto
   cat lines.txt | quiver embed --truncate --max-length 512 > lines.jsonl
 """
@@ -76,6 +77,9 @@ def embed(
         typer.Option(metavar="TEXT", help="Exactly what stands before each text, instead of a named prompt."),
     ] = None,
     model: options.Model = None,
+    url: options.Url = None,
+    served_as: options.ServedAs = None,
+    api_key_env: options.ApiKeyEnv = "QUIVER_API_KEY",
     revision: options.Revision = None,
     dim: Annotated[
         int | None,
@@ -85,6 +89,7 @@ def embed(
     truncate: options.Truncate = False,
     device: options.Device = None,
     dtype: options.DtypeOption = options.Dtype.AUTO,
+    backend: options.BackendOption = options.BackendName.AUTO,
     token_budget: options.TokenBudget = None,
     parse_special_tokens: options.ParseSpecialTokens = False,
     output_format: Annotated[
@@ -112,9 +117,13 @@ def embed(
     choice = options.input_choice(texts, input_files, field, input_format)
     model_options = ModelOptions(
         model=model,
+        url=url,
+        served_as=served_as,
+        api_key_env=api_key_env,
         revision=revision,
         device=device,
         dtype=dtype.value,
+        backend=backend.value,
         max_length=max_length,
         truncate=truncate,
         token_budget=token_budget,

@@ -1,13 +1,19 @@
 """Loading: from the options of a command to a model, importing the heavy parts only now."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from quiver.cli.options import say_on_stderr
+from quiver.errors import EndpointWarning, InputError
 from quiver.models import catalog
 
 if TYPE_CHECKING:
     from quiver.embedder import Embedder
+    from quiver.engine.backends import Backend
     from quiver.reranker import Reranker
 
 
@@ -16,9 +22,13 @@ class ModelOptions:
     """What the command line says about the model; fields as in ``Embedder``."""
 
     model: str | None = None
+    url: str | None = None
+    served_as: str | None = None
+    api_key_env: str = "QUIVER_API_KEY"
     revision: str | None = None
     device: str | None = None
     dtype: str = "auto"
+    backend: Literal["auto", "native", "torch", "vllm"] = "auto"
     max_length: int | None = None
     truncate: bool = False
     token_budget: int | None = None
@@ -29,11 +39,29 @@ class ModelOptions:
         """The policy for texts beyond the length limit."""
         return "truncate" if self.truncate else "error"
 
+    @property
+    def engine(self) -> "Backend":
+        """What runs the model; raises InputError for half a server."""
+        if self.url is None:
+            if self.served_as is not None:
+                raise InputError("--served-as names a model of a server; give its --url, too")
+            return self.backend
+        if self.backend != "auto":
+            raise InputError("a server has its own engine: give --url or --backend, not both")
+        from quiver.engine.backends import Remote
+
+        return Remote(url=self.url, served_as=self.served_as, api_key_env=self.api_key_env)
+
+    def name_or(self, builtin: str) -> str:
+        """What to write into files as the model's name; ``builtin`` is the one that ships."""
+        return self.model or self.served_as or (builtin if self.url is None else "served")
+
     def embedder_arguments(self, dimension: int | None) -> dict[str, Any]:
         """Arguments of ``Embedder``, as they hold in any folder and on every node of a cluster."""
         is_here = self.model is not None and Path(self.model).exists()
         return {
             "model": str(Path(self.model or "").resolve()) if is_here else self.model,
+            "backend": self.engine,
             "revision": self.revision,
             "device": self.device,
             "dtype": self.dtype,
@@ -49,40 +77,54 @@ def load_embedder(options: ModelOptions, *, dimension: int | None) -> "Embedder"
     """Open the embedder that the options describe."""
     from quiver.embedder import Embedder
 
-    return Embedder(
-        options.model,
-        revision=options.revision,
-        device=options.device,
-        dtype=options.dtype,
-        max_length=options.max_length,
-        on_too_long=options.on_too_long,
-        truncate_dim=dimension,
-        parse_special_tokens=options.parse_special_tokens,
-        token_budget=options.token_budget,
-    )
+    with _warnings_as_lines():
+        return Embedder(
+            options.model,
+            backend=options.engine,
+            revision=options.revision,
+            device=options.device,
+            dtype=options.dtype,
+            max_length=options.max_length,
+            on_too_long=options.on_too_long,
+            truncate_dim=dimension,
+            parse_special_tokens=options.parse_special_tokens,
+            token_budget=options.token_budget,
+        )
 
 
 def load_reranker(options: ModelOptions) -> "Reranker":
     """Open the reranker that the options describe."""
     from quiver.reranker import Reranker
 
-    return Reranker(
-        options.model,
-        revision=options.revision,
-        device=options.device,
-        dtype=options.dtype,
-        max_length=options.max_length,
-        on_too_long=options.on_too_long,
-        parse_special_tokens=options.parse_special_tokens,
-        token_budget=options.token_budget,
-    )
+    with _warnings_as_lines():
+        return Reranker(
+            options.model,
+            backend=options.engine,
+            revision=options.revision,
+            device=options.device,
+            dtype=options.dtype,
+            max_length=options.max_length,
+            on_too_long=options.on_too_long,
+            parse_special_tokens=options.parse_special_tokens,
+            token_budget=options.token_budget,
+        )
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """What is likely to be wrong with a server, said on standard error as other messages are."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", EndpointWarning)
+        yield
+    for warning in caught:
+        say_on_stderr(f"warning: {warning.message}")
 
 
 def embedder_name(options: ModelOptions) -> str:
     """What to write into files as the name of the embedding model."""
-    return options.model or catalog.BUILTIN_EMBEDDER
+    return options.name_or(catalog.BUILTIN_EMBEDDER)
 
 
 def reranker_name(options: ModelOptions) -> str:
     """What to write into files as the name of the reranking model."""
-    return options.model or catalog.BUILTIN_RERANKER
+    return options.name_or(catalog.BUILTIN_RERANKER)

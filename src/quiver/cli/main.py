@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 import quiver
-from quiver.cli import doctor, embed, evaluate, index, models, report, rerank, search, serve
+from quiver.cli import (
+    calibrate,
+    doctor,
+    embed,
+    evaluate,
+    index,
+    models,
+    plan,
+    report,
+    rerank,
+    search,
+    serve,
+)
 from quiver.cli.endings import clean_endings
 from quiver.cli.train import app as train
 from quiver.cli.tune import app as tune
@@ -38,6 +50,8 @@ app.command(name="eval", epilog=evaluate.EXAMPLES, hidden=True)(evaluate.evaluat
 app.command(epilog=models.EXAMPLES)(models.models)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=report.EXAMPLES)(report.report)
+app.command(epilog=calibrate.EXAMPLES)(calibrate.calibrate)
+app.command(epilog=plan.EXAMPLES)(plan.plan)
 app.add_typer(tune.app, name="tune")
 app.add_typer(train.app, name="train")
 

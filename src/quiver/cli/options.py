@@ -22,6 +22,15 @@ class Dtype(StrEnum):
     INT8 = "int8"
 
 
+class BackendName(StrEnum):
+    """Engines of this machine."""
+
+    AUTO = "auto"
+    NATIVE = "native"
+    TORCH = "torch"
+    VLLM = "vllm"
+
+
 class ListFormat(StrEnum):
     """How a command that reports facts prints them."""
 
@@ -56,6 +65,21 @@ Model = Annotated[
         "--model", "-m", metavar="NAME", help="Hub name or folder; without it, the model shipped with Quiver."
     ),
 ]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Let this server run the model: OpenAI, TEI, Cohere, Jina, vLLM or Ollama in shape. "
+        "See docs/remote.md.",
+    ),
+]
+ServedAs = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The model's name on the server; else the first that it lists."),
+]
+ApiKeyEnv = Annotated[
+    str, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
+]
 Revision = Annotated[
     str | None, typer.Option(metavar="NAME", help="Branch, tag or commit of a model on the hub.")
 ]
@@ -64,6 +88,10 @@ Device = Annotated[
 ]
 DtypeOption = Annotated[
     Dtype, typer.Option("--dtype", help="Number format; auto takes what the device runs fast.")
+]
+BackendOption = Annotated[
+    BackendName,
+    typer.Option("--backend", help="Engine; auto is native where that runs, else torch. See docs/vllm.md."),
 ]
 MaxLength = Annotated[
     int | None,

@@ -24,6 +24,7 @@ Examples:
   quiver rerank "How do I undo my last commit?" --input notes.txt --top-k 5
   quiver rerank "late delivery" -i reviews.csv --field review --instruction \\
       "Given a complaint, retrieve reviews that make the same complaint"
+  quiver rerank "late delivery" -i reviews.csv --url https://models.example --served-as my-model
   grep -r -h TODO src | quiver rerank "memory leak" --format jsonl
 """
 
@@ -50,11 +51,15 @@ def rerank(
         typer.Option(metavar="TEXT", help="The task, in one sentence, instead of the model's default."),
     ] = None,
     model: options.Model = None,
+    url: options.Url = None,
+    served_as: options.ServedAs = None,
+    api_key_env: options.ApiKeyEnv = "QUIVER_API_KEY",
     revision: options.Revision = None,
     max_length: options.MaxLength = None,
     truncate: options.Truncate = False,
     device: options.Device = None,
     dtype: options.DtypeOption = options.Dtype.AUTO,
+    backend: options.BackendOption = options.BackendName.AUTO,
     token_budget: options.TokenBudget = None,
     parse_special_tokens: options.ParseSpecialTokens = False,
     output_format: Annotated[
@@ -74,9 +79,13 @@ def rerank(
     choice = options.input_choice(documents, input_files, field, input_format)
     model_options = ModelOptions(
         model=model,
+        url=url,
+        served_as=served_as,
+        api_key_env=api_key_env,
         revision=revision,
         device=device,
         dtype=dtype.value,
+        backend=backend.value,
         max_length=max_length,
         truncate=truncate,
         token_budget=token_budget,

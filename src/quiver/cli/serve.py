@@ -145,9 +145,11 @@ def serve(
 def _worker(open_models: "Callable[[], OpenedModels]", settings: "Settings") -> "ASGIApp":
     """The application of a worker process."""
     from quiver.server.app import create_app
+    from quiver.server.run import settle
     from quiver.server.traces import are_wanted, traced
 
     app = create_app(open_models(), settings)
+    settle()
     return traced(app) if are_wanted() else app
 
 

@@ -1,20 +1,23 @@
 """The engine interface: the one border between Quiver and whatever runs the network.
 
 An engine owns weights and working memory. It is given packed token sequences and which rows to return; it
-never sees a text, pads nothing and never attends across sequences.
+never sees a text, pads nothing and never attends across sequences. What plans for itself, another library or
+another machine, is a ``WholeEngine`` and is given whole sequences.
 
 Letters in shape comments: T tokens in the batch, N sequences in it, H query heads, G key/value heads, D head
 size, E hidden size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from quiver.engine.plan import Usage
 from quiver.errors import CheckpointError
+from quiver.text.tokenizer import TokenIds
 
 Floats = npt.NDArray[np.float32]
 
@@ -83,3 +86,31 @@ class Engine(Protocol):
 
         [len(rows), E], or [len(rows), 2] logits of "no" and "yes" if the engine has a reranker's head.
         """
+
+
+@runtime_checkable
+class WholeEngine(Protocol):
+    """Runs whole sequences by a plan of its own."""
+
+    @property
+    def precision(self) -> str:
+        """As ``Engine.precision``."""
+
+    @property
+    def device(self) -> str:
+        """As ``Engine.device``."""
+
+    @property
+    def sees_tokens(self) -> bool:
+        """Whether the elements of a sequence are tokens; they are characters for some servers."""
+
+    def run_whole(
+        self, sequences: Sequence[TokenIds], advance: Callable[[int], None]
+    ) -> tuple[Floats, Usage]:
+        """The last row of each sequence (its length does not matter), or its logits of "no" and "yes".
+
+        [N, E] or [N, 2] for N of at least 1; no sequence comes twice. ``advance`` is told the tokens done.
+        """
+
+
+AnyEngine = Engine | WholeEngine

@@ -10,6 +10,7 @@ Pure arithmetic on integers: no tensors, no engine. Costs one sort and one pass 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -94,14 +95,19 @@ class Plan:
     usage: Usage
 
 
-def make_plan(sequences: Sequence[TokenIds], token_budget: int, prefix_budget: int) -> Plan:
+def make_plan(
+    sequences: Sequence[TokenIds], token_budget: int, prefix_budget: int, *, split_longer: bool = False
+) -> Plan:
     """Plan the forward passes for non-empty token sequences.
 
     A step holds at most ``token_budget`` tokens (or one longer piece), and at most ``prefix_budget`` tokens
-    of prefixes are kept at any time.
+    of prefixes are kept at any time. ``split_longer`` cuts longer pieces into a chain of kept prefixes, where
+    these fit: for whoever needs short steps, as keeping takes time.
     """
     order, representative = _sort_and_merge(sequences)
     root = _prefix_tree(sequences, order, prefix_budget)
+    if split_longer:
+        _split_longer(root, sequences, token_budget, prefix_budget)
     kept_below = _kept_tokens(root)
     steps = tuple(_schedule(root, kept_below, sequences, token_budget, prefix_budget))
     computed = sum(piece.length for step in steps for piece in step.pieces)
@@ -171,6 +177,34 @@ def _keep_worthwhile(root: PrefixNode) -> None:
             else:
                 node.leaves += child.leaves
                 unchecked += child.children
+
+
+def _split_longer(
+    root: PrefixNode, sequences: Sequence[TokenIds], token_budget: int, prefix_budget: int
+) -> None:
+    """Cut nodes and ends of sequences that exceed a step into chains of at most MAX_DEPTH nodes."""
+    for node in list(_descend([root])):
+        for child in [each for each in node.children if each.length > token_budget]:
+            node.children.remove(child)
+            last = _chain(node, child.sequence, child.stop, token_budget)
+            child.start, child.parent = last.stop, last
+            last.children.append(child)
+        for leaf in [each for each in node.leaves if len(sequences[each]) - node.stop > token_budget]:
+            if len(sequences[leaf]) <= prefix_budget:
+                node.leaves.remove(leaf)
+                _chain(node, leaf, len(sequences[leaf]), token_budget).leaves.append(leaf)
+
+
+def _chain(node: PrefixNode, sequence: int, stop: int, token_budget: int) -> PrefixNode:
+    """Nodes from ``node`` on, of equal lengths; what is left from the last one to ``stop`` is as long."""
+    length = stop - node.stop
+    parts = min(-(-length // token_budget), MAX_DEPTH)
+    borders = [node.stop + length * part // parts for part in range(parts)]
+    for start, end in pairwise(borders):
+        below = PrefixNode(sequence, start, end, parent=node)
+        node.children.append(below)
+        node = below
+    return node
 
 
 def _schedule(

@@ -70,15 +70,18 @@ def open_checkpoint(
     *,
     revision: str | None = None,
     token: str | None = None,
+    weights: bool = True,
 ) -> Checkpoint:
     """Find a model and check its files; ``None`` is the built-in model of that kind.
+
+    Without ``weights`` these may be absent, and ``tensors`` is empty: a server has them.
 
     Raises CheckpointError for absent, foreign or damaged files, ModelKindError for the wrong kind.
     """
     if model is None:
         model = BUILTIN_RERANKER if kind == "reranker" else BUILTIN_EMBEDDER
     name = str(model)
-    folder = hub.locate(model, revision=revision, token=token)
+    folder = hub.locate(model, revision=revision, token=token, weights=weights)
     config = read_config(folder)
     found = detect_kind(folder, config, name)
     if kind is not None and found != kind:
@@ -88,6 +91,8 @@ def open_checkpoint(
         raise ModelKindError(f"{name} is {article} {found} and gives no {wanted}; use it with {other}")
     if found == "embedder":
         check_modules(folder)
+    if not weights:
+        return Checkpoint(name, folder, found, config, {})
     checkpoint = Checkpoint(name, folder, found, config, _index_tensors(folder))
     _check_tensors(checkpoint)
     return checkpoint

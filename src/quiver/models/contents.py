@@ -6,7 +6,6 @@ its files: where they are, their inodes, sizes and times of change.
 
 import hashlib
 import json
-import mmap
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +18,8 @@ LEAST_BYTES = 64 << 20
 
 SETTLING_SECONDS = 2.0
 """A file changed so recently may change once more without a trace in its times, which are coarse."""
+
+READ_BYTES = 1 << 20
 
 
 def contents_digest(checkpoint: Checkpoint) -> str:
@@ -51,9 +52,14 @@ def _read_contents(checkpoint: Checkpoint) -> str:
 
 
 def _tensor_hash(entry: TensorEntry) -> str:
-    with entry.file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
-        with memoryview(view) as content, content[entry.offset : entry.offset + entry.size] as tensor:
-            return hashlib.sha256(tensor).hexdigest()
+    """Read piece by piece: a mapped file counts as this process's memory, and ends it when cut short."""
+    hashed, left, buffer = hashlib.sha256(), entry.size, memoryview(bytearray(READ_BYTES))
+    with entry.file.open("rb", buffering=0) as stream:
+        stream.seek(entry.offset)
+        while left > 0 and (count := stream.readinto(buffer[: min(left, READ_BYTES)])):
+            hashed.update(buffer[:count])
+            left -= count
+    return hashed.hexdigest()
 
 
 def _signature(files: list[Path]) -> str:

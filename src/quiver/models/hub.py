@@ -5,12 +5,16 @@ from pathlib import Path
 from quiver.errors import CheckpointError, HubError
 from quiver.models import catalog
 
-_NEEDED_FILES = ["*.json", "*.safetensors", "*/config.json"]
+_FILES_ABOUT_TEXTS = ["*.json", "*/config.json"]
+_NEEDED_FILES = [*_FILES_ABOUT_TEXTS, "*.safetensors"]
 
 
-def locate(model: str | Path, *, revision: str | None = None, token: str | None = None) -> Path:
+def locate(
+    model: str | Path, *, revision: str | None = None, token: str | None = None, weights: bool = True
+) -> Path:
     """The local folder of ``model``: a path, a built-in name, or a hub name, fetched if need be.
 
+    Without ``weights`` the rest of the files is fetched.
     HF_HOME, HF_TOKEN and HF_HUB_OFFLINE are honoured by huggingface_hub. Raises CheckpointError for a
     path that is no folder, HubError for a hub name that cannot be fetched.
     """
@@ -27,7 +31,7 @@ def locate(model: str | Path, *, revision: str | None = None, token: str | None 
         raise CheckpointError(
             f"{name} is neither a folder nor a model name; `quiver models` lists the published models"
         )
-    return _download(entry.name if entry else name, revision, token)
+    return _download(entry.name if entry else name, revision, token, weights)
 
 
 def _is_hub_name(name: str) -> bool:
@@ -41,13 +45,14 @@ def _is_hub_name(name: str) -> bool:
     return name.count("/") == 1
 
 
-def _download(name: str, revision: str | None, token: str | None) -> Path:
+def _download(name: str, revision: str | None, token: str | None, weights: bool) -> Path:
     import huggingface_hub
     from huggingface_hub import errors as hub_errors
 
     try:
+        wanted = _NEEDED_FILES if weights else _FILES_ABOUT_TEXTS
         folder = huggingface_hub.snapshot_download(
-            name, revision=revision, token=token, allow_patterns=_NEEDED_FILES
+            name, revision=revision, token=token, allow_patterns=wanted
         )
     except hub_errors.GatedRepoError as error:
         reason = f"access to {name} must be asked for on its hub page; then pass a token (HF_TOKEN)"

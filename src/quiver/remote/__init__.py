@@ -1,1 +1,1 @@
-"""Remote: servers of embeddings and scores, spoken to in their own dialects, and their diagnosis."""
+"""Remote: is another server of embeddings or scores right?"""

@@ -6,76 +6,35 @@ scores are compared with our own, and with what known mistakes would give.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from quiver.doctor import DOCUMENTS, QUERIES, Check, Diagnosis
 from quiver.embedder import Embedder, normalize
-from quiver.errors import EndpointError
+from quiver.engine.remote.connection import Connection
+from quiver.engine.remote.first_look import ALONE_TOLERANCE, ANSWERED, LEAST_COSINE
+from quiver.engine.remote.served import (
+    DECLINED,
+    ServedScores,
+    ServedVectors,
+    find_scores,
+    find_vectors,
+    models_to_try,
+    unknown_server,
+)
 from quiver.models.checkpoint import open_checkpoint
 from quiver.remote import mistakes
-from quiver.remote.connection import Connection, KeepsFailing, Refused
-from quiver.remote.dialects import (
-    EMBEDDING_DIALECTS,
-    RERANKING_DIALECTS,
-    EmbeddingDialect,
-    NotSpoken,
-    RerankingDialect,
-    Vectors,
-    embed,
-    first_answered,
-    rerank,
-    served_models,
-)
 from quiver.reranker import Reranker
 from quiver.results import Floats
 from quiver.text.tokenizer import END_TOKEN
 
-ANSWERED = (
-    ("How many legs does a spider have?", "Spiders are arachnids; all of them walk on eight legs."),
-    ("When does water boil?", "At sea level water turns into steam at 100 degrees Celsius."),
-    ("Who wrote Hamlet?", "Hamlet is a tragedy by the English playwright William Shakespeare."),
-    ("What do bees make?", "From the nectar of flowers bees make honey, which they store in combs."),
-    ("Which planet is the largest?", "Jupiter has more mass than all other planets of the sun together."),
-    ("What is bread made of?", "A baker mixes flour, water, salt and yeast into the dough of a loaf."),
-)
 FILLER = ("one", "two", "and", "then", "the", "same", "again", "with")
 """Words that are one token in most vocabularies."""
 WORDS_OF_LONG_TEXTS = (200, 450, 1000, 3000)
 SAME = 1e-6
-ALONE_TOLERANCE = 1e-2
-LEAST_COSINE = 0.99
 LARGEST_DIFFERENCE = 0.02
 SHORT_DIMENSION = 32
-DECLINED = (Refused, NotSpoken, KeepsFailing)
-
-
-@dataclass(frozen=True, slots=True)
-class ServedVectors:
-    """A server's vectors: how and by which name they are asked for."""
-
-    connection: Connection
-    dialect: EmbeddingDialect
-    model: str
-
-    def __call__(self, *texts: str, dimension: int | None = None) -> Vectors:
-        """Vectors of texts, sent as they are."""
-        return embed(self.connection, self.dialect, self.model, texts, dimension)
-
-
-@dataclass(frozen=True, slots=True)
-class ServedScores:
-    """A server's scores, likewise."""
-
-    connection: Connection
-    dialect: RerankingDialect
-    model: str
-
-    def __call__(self, query: str, *documents: str) -> Floats:
-        """Scores of documents in their order."""
-        return rerank(self.connection, self.dialect, self.model, query, documents)
 
 
 def examine_server(
@@ -86,26 +45,21 @@ def examine_server(
     ``served_as`` is the model's name there (None: the first that it lists), ``reference`` the same model
     at hand, by hub name or folder. Raises EndpointError if the server does neither.
     """
-    models = [served_as] if served_as else served_models(connection)
+    models = models_to_try(connection, served_as, None)
     kind = open_checkpoint(reference).kind if reference is not None else None
-    embeds, reasons = first_answered(
-        EMBEDDING_DIALECTS, models, lambda dialect, model: embed(connection, dialect, model, "ab")
-    )
-    reranks, more = first_answered(
-        RERANKING_DIALECTS, models, lambda dialect, model: rerank(connection, dialect, model, "a", "ab")
-    )
+    embeds, reasons = find_vectors(connection, models)
+    reranks, more = find_scores(connection, models)
     if embeds is None and reranks is None:
-        said = "; ".join(dict.fromkeys([*reasons, *more]))
-        raise EndpointError(f"{connection.url} speaks no dialect that Quiver knows: {said}")
+        raise unknown_server(connection.url, "", [*reasons, *more])
     diagnoses = []
     if embeds is not None:
         embedder = Embedder(reference) if kind == "embedder" else None
-        vectors = ServedVectors(connection, *embeds)
+        vectors, _ = embeds
         checks = list(_examine_embedding(vectors, embedder))
         diagnoses.append(Diagnosis(vectors.model, "embedder", connection.url, checks))
     if reranks is not None:
         reranker = Reranker(reference) if kind == "reranker" else None
-        scores = ServedScores(connection, *reranks)
+        scores, _ = reranks
         checks = list(_examine_reranking(scores, reranker))
         diagnoses.append(Diagnosis(scores.model, "reranker", connection.url, checks))
     return diagnoses
@@ -136,13 +90,13 @@ def _examine_embedding(served: ServedVectors, reference: Embedder | None) -> Ite
 
 def _examine_reranking(served: ServedScores, reference: Reranker | None) -> Iterator[Check]:
     questions, answers = zip(*ANSWERED, strict=True)
-    scores = np.stack([served(question, *answers) for question in questions])
+    scores = np.stack([served(question, *answers).scores for question in questions])
     yield Check("dialect", True, f"{served.dialect.name}, {served.dialect.path}")
     finite = bool(np.isfinite(scores).all())
     yield Check("finite", finite, "no NaN or infinity" if finite else "NaN or infinity in the scores")
     if not finite:
         return
-    alone = [served(questions[0], answer) for answer in answers]
+    alone = [served(questions[0], answer).scores for answer in answers]
     yield _alike("batch invariance", float(np.abs(np.concatenate(alone) - scores[0]).max()))
     yield _finds_answers(scores)
     yield _spreads(scores)
@@ -187,7 +141,7 @@ def _reranks_whole_texts(served: ServedScores) -> Check:
     (question, answer), _, (_, other_answer), *_ = ANSWERED
 
     def are_alike(first: str, second: str) -> bool:
-        one, other = map(float, served(question, first, second))
+        one, other = map(float, served(question, first, second).scores)
         return abs(one - other) <= SAME * abs(one)
 
     return _ends_count(are_alike, answer, other_answer)
@@ -259,7 +213,7 @@ def _vectors_as_at_hand(served: ServedVectors, reference: Embedder) -> Check:
 
 def _scores_as_at_hand(served: ServedScores, reference: Reranker) -> Check:
     pairs = [(query, document) for query in QUERIES for document in DOCUMENTS]
-    scores = np.concatenate([served(query, *DOCUMENTS) for query in QUERIES])
+    scores = np.concatenate([served(query, *DOCUMENTS).scores for query in QUERIES])
     differences = {
         name: float(np.abs(scores - wanted).max())
         for name, wanted in mistakes.scores_by_reading(reference, pairs)

@@ -1,4 +1,4 @@
-"""Store: what the index asks of a database. Two implementations hold against one test suite.
+"""Store: what the index asks of a database. Four implementations hold against one test suite.
 
 A store keeps files and their passages; a file's passages come and go together. Vectors are unit length.
 Readers see every finished ``put`` and never half of one, while one writer at a time works.

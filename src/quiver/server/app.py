@@ -25,6 +25,7 @@ from quiver.server.pages import add_pages
 from quiver.server.route import refuse
 from quiver.server.service import Service
 from quiver.server.settings import Settings
+from quiver.server.stopping import stops_in_two_steps
 
 DIALECTS = (openai, cohere, reranking, tei, vllm, ollama, own)
 
@@ -48,7 +49,8 @@ def create_app(opened: OpenedModels, settings: Settings | None = None) -> FastAP
         for batcher in batchers:
             batcher.start()
         gate.is_ready = True
-        yield
+        with stops_in_two_steps(gate, chosen.drain_seconds):
+            yield
         gate.is_draining = True
         for batcher in batchers:
             await batcher.drain(chosen.drain_seconds)

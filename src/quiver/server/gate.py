@@ -20,6 +20,7 @@ class Gate:
         self.is_ready = False
         """Whether the server is up; the app's lifespan says so."""
         self.is_draining = False
+        """Whether it stops, and takes nothing more."""
         self._keys = keys
         self._in_flight: Counter[str] = Counter()
 
@@ -45,6 +46,11 @@ class Gate:
             self._in_flight[client] -= 1
             if not self._in_flight[client]:
                 del self._in_flight[client]
+
+    @property
+    def under_way(self) -> int:
+        """Requests inside."""
+        return self._in_flight.total()
 
     def deadline(self) -> float:
         """When a request that begins now must be answered, by ``time.monotonic()``."""

@@ -110,10 +110,10 @@ def serve_models(opened: OpenedModels, limits: QueueLimits, aliases: Sequence[st
     return ServedModels(
         embedder=None
         if embedder is None
-        else ServedEmbedder(embedder, Batcher(embedder.forward, limits, "embedder"), opened.embedder_name),
+        else ServedEmbedder(embedder, Batcher(embedder.steps, limits, "embedder"), opened.embedder_name),
         reranker=None
         if reranker is None
-        else ServedReranker(reranker, Batcher(reranker.forward, limits, "reranker"), opened.reranker_name),
+        else ServedReranker(reranker, Batcher(reranker.steps, limits, "reranker"), opened.reranker_name),
         store=opened.store,
         aliases=aliases,
     )

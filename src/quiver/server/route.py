@@ -24,8 +24,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 ShapeChooser = Callable[[object], ErrorShape]
 """Which shape errors take, by the JSON value that was asked with (None if it was never read)."""
 
-CLOSING = ("slow_request", "too_large")
-"""Refusals whose request was not read to its end, so that its connection cannot go on."""
+CLOSING = ("slow_request", "too_large", "draining")
+"""Refusals whose connection cannot go on: the request was not read to its end, or the server is stopping."""
 
 
 class ParsedRequest(Request):
@@ -69,7 +69,10 @@ def _guarded(handle: Handler, gate: Gate, choose_shape: ShapeChooser) -> Handler
                     asked = await read_json(request, gate.limits)
                     request = ParsedRequest(request, asked)
                 request.state.call = Call(deadline=gate.deadline(), key=client)
-                return await _while_connected(request, handle(request))
+                response = await _while_connected(request, handle(request))
+                if gate.is_draining:
+                    response.headers["connection"] = "close"
+                return response
         except QuiverError as error:
             return refuse(choose_shape(asked), as_refusal(error))
         except RequestValidationError as error:

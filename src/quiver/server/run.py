@@ -1,8 +1,10 @@
 """Run: uvicorn around the application."""
 
+import gc
 import os
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +16,15 @@ from uvicorn.supervisors import Multiprocess
 
 from quiver.errors import InputError
 from quiver.server.metrics import SHARED_FOLDER
+from quiver.server.protocol import PatientProtocol
 from quiver.server.traces import are_wanted, traced
 
 HEALTH_SECONDS = 60
 """A worker that does not answer its parent for so long is replaced."""
+IDLE_SECONDS = 75
+"""A connection may idle between requests: longer than clients and proxies keep one, so they let go first."""
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep Python to itself; Python's own 5 ms are longer than a short call takes."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -58,7 +65,15 @@ def run(app: ASGIApp, bound: socket.socket, certificate: Certificate | None = No
     """
     if certificate is not None:
         certificate.check()
+    settle()
     uvicorn.Server(configuration(traced(app) if are_wanted() else app, certificate)).run([bound])
+
+
+def settle() -> None:
+    """Make this process a server: threads take turns quickly, and what is loaded is never garbage."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()
 
 
 def run_workers(
@@ -89,9 +104,11 @@ def configuration(
     """How uvicorn runs: no log of requests, no banner in headers."""
     return uvicorn.Config(
         app,
+        http=PatientProtocol,
         log_level="warning",
         access_log=False,
         server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
         ws="none",
         timeout_worker_healthcheck=HEALTH_SECONDS,
         ssl_certfile=None if certificate is None else certificate.chain,

@@ -37,6 +37,8 @@ class PromptedText:
     template: str
     text: str
     protected: int = 0
+    fields: tuple[str, ...] = ()
+    """Of a pair: instruction, query, document, for servers that put the text together themselves."""
 
     @classmethod
     def instructed_query(cls, instruction: str, query: str) -> "PromptedText":
@@ -48,7 +50,7 @@ class PromptedText:
     def reranker_body(cls, instruction: str, query: str, document: str) -> "PromptedText":
         """The user's turn of the reranker: all of it is users' text, and the document alone may be cut."""
         question = f"<Instruct>: {instruction}\n<Query>: {query}\n<Document>: "
-        return cls("", question + document, len(question))
+        return cls("", question + document, len(question), (instruction, query, document))
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,19 @@ class TextTokenizer:
         empty = np.empty(0, dtype=np.int32)
         return [np.concatenate([heads.get(t.template, empty), b]) for t, b in zip(texts, bodies, strict=True)]
 
+    def spell(self, ids: TokenIds, *, read_as_plain: bool) -> str:
+        """The text that reads as these tokens where special-token strings are special (or plain).
+
+        Raises InputError if there is none: a user's text holds such a string, or was cut within a character.
+        """
+        text: str = self._marked.decode(ids.tolist(), skip_special_tokens=False)
+        reader = self._plain if read_as_plain else self._marked
+        if reader.encode(text, add_special_tokens=False).ids != ids.tolist():
+            found = ", ".join(token for token in self._added_tokens if token in text)
+            reason = f"it holds {found}, which would become a special token" if found else "it was cut"
+            raise InputError(f"a text cannot be sent to a server that takes no token ids: {reason}")
+        return text
+
     def pieces(self, text: PromptedText) -> list[TokenPiece]:
         """The tokens of template and text as pieces of them, without any end token."""
         head, tail = self._split_after_special(text.template)

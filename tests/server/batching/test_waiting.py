@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,24 +7,23 @@ from hypothesis import strategies as st
 
 from quiver.engine.plan import Usage
 from quiver.server.batching.call import Call, QueueFullError
-from quiver.server.batching.job import Job, PendingCall
+from quiver.server.batching.job import BatchToRun, PendingCall
 from quiver.server.batching.limits import QueueLimits
 from quiver.server.batching.waiting import SHORT_CALLS_LINGER, Waiting
 from quiver.text.tokenizer import TokenIds
-from tests.server.batching.sequences import forward, of_length, row, sequence
+from tests.server.batching.sequences import of_length, row, rows, sequence
 
-LIMITS = QueueLimits(batch_tokens=400, slice_tokens=100, slice_seconds=0.0, short_call_tokens=40)
+LIMITS = QueueLimits(batch_tokens=400, turn_tokens=100, short_call_tokens=40)
 BULK = [of_length(50, first) for first in range(100)]
 
 
-def firsts(jobs: Sequence[Job]) -> list[int]:
-    return [int(job.ids[0]) for job in jobs]
+def firsts(batch: BatchToRun | None) -> list[int]:
+    return [] if batch is None else [int(job.ids[0]) for job in batch.jobs]
 
 
-def run(waiting: Waiting, jobs: list[Job]) -> list[PendingCall]:
-    done = waiting.finish(jobs, *forward([job.ids for job in jobs]))
-    waiting.forget(jobs)
-    return done
+def run(waiting: Waiting, batch: BatchToRun | None) -> list[PendingCall]:
+    assert batch is not None
+    return waiting.finish(batch.jobs, rows([job.ids for job in batch.jobs]), price=1.0)
 
 
 def test_bulk_alone_gets_whole_batches() -> None:
@@ -34,32 +32,50 @@ def test_bulk_alone_gets_whole_batches() -> None:
     assert firsts(waiting.next_batch(now=0)) == [0, 1, 2, 3, 4, 5, 6, 7]
 
 
-def test_a_short_call_goes_ahead_and_bulk_goes_on() -> None:
+def test_short_calls_go_ahead_and_bulk_goes_on() -> None:
     waiting = Waiting(LIMITS)
     waiting.add(BULK, Call(), now=0)
     for number in range(1000, 1020):
         waiting.add([of_length(25, number)], Call(), now=0)
     batches = [firsts(waiting.next_batch(now=0)) for _ in range(4)]
-    assert [1000, 1001, 1002] == batches[0]
-    assert sum(first < 1000 for batch in batches for first in batch) == 2, "a quarter of 400 tokens"
+    assert batches[0] == list(range(1000, 1016))
+    assert batches[1] == list(range(8))
+    assert batches[2] == list(range(1016, 1020))
+    assert batches[3] == list(range(8, 16))
 
 
-def test_batches_stay_small_while_short_calls_are_expected() -> None:
+def test_short_calls_may_pass_a_batch_that_runs() -> None:
     waiting = Waiting(LIMITS)
+    waiting.add(BULK, Call(), now=0)
+    assert waiting.next_short_batch(now=0) is None
+    waiting.add([of_length(10, 1000)], Call(), now=0)
+    passing = waiting.next_short_batch(now=0)
+    assert passing is not None
+    assert firsts(passing) == [1000]
+    assert passing.is_short
+
+
+def test_steps_are_short_while_short_calls_are_expected() -> None:
+    """They last as long as two of them, by what these took and by the engine's speed."""
+    waiting = Waiting(LIMITS)
+    waiting.pace.learn(tokens=30_000, seconds=10)
+    for _ in range(50):
+        waiting.pace.learn_short_call(seconds=0.01)
     waiting.add([of_length(10, 1000)], Call(), now=0)
     run(waiting, waiting.next_batch(now=0))
-    waiting.add(BULK, Call(), now=1)
-    assert len(waiting.next_batch(now=1)) == 2
-    assert len(waiting.next_batch(now=SHORT_CALLS_LINGER)) == 8
+    for now, tokens in ((1.0, 60), (SHORT_CALLS_LINGER, 1500)):
+        waiting.add(BULK[:1], Call(), now=now)
+        batch = waiting.next_batch(now=now)
+        assert batch is not None
+        assert batch.step_tokens == pytest.approx(tokens, rel=0.01)
+        run(waiting, batch)
 
 
-def test_the_slice_follows_the_engines_speed() -> None:
-    waiting = Waiting(replace(LIMITS, slice_seconds=0.1))
-    waiting.pace.learn(tokens=3000, seconds=1)
-    waiting.add([of_length(10, 1000)], Call(), now=0)
+def test_a_batch_follows_the_engines_speed() -> None:
+    waiting = Waiting(LIMITS)
+    waiting.pace.learn(tokens=300, seconds=1)
     waiting.add(BULK, Call(), now=0)
-    waiting.next_batch(now=0)
-    assert len(waiting.next_batch(now=0)) == 6, "300 tokens are a tenth of a second"
+    assert len(firsts(waiting.next_batch(now=0))) == 6, "300 tokens are a second"
 
 
 def test_a_sequence_larger_than_a_batch_runs_alone() -> None:
@@ -81,10 +97,10 @@ def test_equal_sequences_run_once_for_all_who_ask() -> None:
     waiting = Waiting(LIMITS)
     first = waiting.add([sequence(1, 2), sequence(3), sequence(1, 2)], Call(key="a"), now=0)
     second = waiting.add([sequence(3)], Call(key="b"), now=0)
-    jobs = waiting.next_batch(now=0)
+    batch = waiting.next_batch(now=0)
     third = waiting.add([sequence(3)], Call(key="c"), now=0)
-    assert [len(job.ids) for job in jobs] == [2, 1]
-    assert set(run(waiting, jobs)) == {first, second, third}
+    assert firsts(batch) == [1, 3]
+    assert set(run(waiting, batch)) == {first, second, third}
     assert first.ran().rows.tolist() == [[3, 2], [3, 1], [3, 2]]
     assert third.ran().rows.tolist() == [[3, 1]]
     assert first.ran().usage.tokens_saved > 0
@@ -127,7 +143,7 @@ def test_a_full_queue_says_when_to_come_back(limits: dict[str, int], reason: str
 def test_one_call_larger_than_the_queue_is_taken_when_nothing_waits() -> None:
     waiting = Waiting(replace(LIMITS, max_waiting_tokens=10))
     waiting.add([of_length(50)], Call(), now=0)
-    assert len(waiting.next_batch(now=0)) == 1
+    assert len(firsts(waiting.next_batch(now=0))) == 1
 
 
 def test_kept_rows_cost_nothing() -> None:
@@ -168,11 +184,11 @@ def test_nothing_is_lost_or_answered_twice(
             waiting.withdraw(pending)
         else:
             kept[pending] = sequences
-        if runs and (jobs := waiting.next_batch(now=0)):
-            answered += run(waiting, jobs)
-    while jobs := waiting.next_batch(now=0):
-        assert all(job.waiters for job in jobs)
-        answered += run(waiting, jobs)
+        if runs and (batch := waiting.next_batch(now=0)):
+            answered += run(waiting, batch)
+    while batch := waiting.next_batch(now=0):
+        assert all(job.waiters for job in batch.jobs)
+        answered += run(waiting, batch)
     assert len(answered) == len(set(answered)) == len(kept)
     assert waiting.requests == waiting.tokens == 0
     for pending, sequences in kept.items():

@@ -1,24 +1,37 @@
 """Batcher: a thread that runs one engine, and the event loop's way to it.
 
 An idle engine runs a call at once; while it runs, the next ones gather. There is no window to wait for.
+Between two steps of a bulk batch, short calls that have come pass it.
 """
 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
+from quiver.engine.execute import Ended
 from quiver.engine.plan import Usage
-from quiver.results import Floats
 from quiver.server.batching.call import Call, DeadlineError, DrainingError, Ran
-from quiver.server.batching.job import Job, PendingCall
+from quiver.server.batching.job import BatchToRun, Job, PendingCall
 from quiver.server.batching.limits import QueueLimits
 from quiver.server.batching.waiting import Waiting
 from quiver.text.tokenizer import TokenIds
 
-Forward = Callable[[Sequence[TokenIds]], tuple[Floats, Usage]]
-"""Sequences to last rows [N, E] and what they cost."""
+
+class Steps(Protocol):
+    """Work that runs step by step, as ``Embedder.steps`` gives it."""
+
+    @property
+    def usage(self) -> Usage:
+        """What all steps together cost."""
+
+    def __iter__(self) -> Iterator[Ended]: ...
+
+
+PlanSteps = Callable[[Sequence[TokenIds], int], Steps]
+"""Sequences to steps of about so many tokens that give their last rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +68,16 @@ class Batcher:
     """Runs the sequences of many calls together on one engine.
 
     Args:
-        forward: runs sequences, in a thread of the batcher's own.
+        plan_steps: how to run sequences, in a thread of the batcher's own.
         limits: how much may wait.
         name: of the model, for the thread.
     """
 
-    def __init__(self, forward: Forward, limits: QueueLimits | None = None, name: str = "model") -> None:
+    def __init__(self, plan_steps: PlanSteps, limits: QueueLimits | None = None, name: str = "model") -> None:
         self.name = name
-        self._forward = forward
-        self._waiting = Waiting(limits or QueueLimits())
+        self._plan_steps = plan_steps
+        self._limits = limits or QueueLimits()
+        self._waiting = Waiting(self._limits)
         self._answers: dict[PendingCall, _Answer] = {}
         self._changed = threading.Condition()
         self._is_draining = False
@@ -157,53 +171,84 @@ class Batcher:
             self._waiting.withdraw(pending)
 
     def _serve(self) -> None:
-        while jobs := self._next_batch():
-            self._run(jobs)
+        while batch := self._next_batch():
+            self._run(batch)
 
-    def _run(self, jobs: list[Job]) -> None:
-        """Run jobs; a batch that breaks runs again in halves, so that only what breaks it fails."""
-        wanted = [job for job in jobs if job.waiters]
-        begun = time.monotonic()
-        try:
-            rows, usage = self._forward([job.ids for job in wanted])
-        except Exception as error:
-            if len(wanted) > 1:
-                middle = len(wanted) // 2
-                self._run(wanted[:middle])
-                self._run(wanted[middle:])
-            else:
-                self._break(wanted, error)
-        else:
-            self._hand_out(wanted, rows, usage, time.monotonic() - begun)
+    def _next_batch(self) -> BatchToRun | None:
+        """Wait for something to run; None when the batcher has stopped."""
         with self._changed:
-            self._waiting.forget(jobs)
+            while not self._is_stopped:
+                self._drop_late()
+                batch = self._waiting.next_batch(time.monotonic())
+                if batch is not None:
+                    return batch
+                self._changed.wait()
+            return None
+
+    def _run(self, batch: BatchToRun) -> None:
+        """Run a batch; one that breaks runs again in halves, so that only what breaks it fails."""
+        with self._changed:
+            wanted = [job for job in batch.jobs if job.waiters]
+            self._waiting.forget([job for job in batch.jobs if not job.waiters])
+        left = dict.fromkeys(wanted)
+        try:
+            self._run_steps(wanted, left, batch)
+        except Exception as error:
+            broken = list(left)
+            if len(broken) > 1:
+                middle = len(broken) // 2
+                self._run(replace(batch, jobs=broken[:middle]))
+                self._run(replace(batch, jobs=broken[middle:]))
+            else:
+                self._break(broken, error)
+
+    def _run_steps(self, wanted: list[Job], left: dict[Job, None], batch: BatchToRun) -> None:
+        """Run jobs and take those that end from ``left``."""
+        steps = self._plan_steps([job.ids for job in wanted], batch.step_tokens)
+        price = steps.usage.tokens_computed / max(1, sum(job.length for job in wanted))
+        self._count(batches=1)
+        begun = time.monotonic()
+        for ended in steps:
+            seconds = time.monotonic() - begun
+            jobs = [wanted[position] for position in ended.sequences]
+            self._hand_out(jobs, ended, price, seconds)
+            for job in jobs:
+                del left[job]
+            if self._is_stopped:
+                return
+            if batch.is_short and len(wanted) == 1:
+                self._waiting.pace.learn_short_call(seconds)
+            elif left and not batch.is_short:
+                self._let_short_calls_pass(seconds)
+            begun = time.monotonic()
+
+    def _let_short_calls_pass(self, seconds: float) -> None:
+        """Run short calls that wait, for a time that leaves bulk calls their share after a step so long."""
+        share = self._limits.bulk_share
+        until = time.monotonic() + seconds * (1 - share) / share
+        while time.monotonic() < until:
+            with self._changed:
+                self._drop_late()
+                batch = self._waiting.next_short_batch(time.monotonic())
+            if batch is None:
+                return
+            self._run(batch)
+
+    def _hand_out(self, jobs: list[Job], ended: Ended, price: float, seconds: float) -> None:
+        with self._changed:
+            self._waiting.pace.learn(ended.tokens, seconds)
+            self._count(tokens_computed=ended.tokens, sequences=len(jobs), seconds=seconds)
+            for pending in self._waiting.finish(jobs, ended.rows, price):
+                self._give(pending, pending.ran())
 
     def _break(self, jobs: list[Job], error: Exception) -> None:
         with self._changed:
             for pending in self._waiting.fail(jobs):
                 self._give(pending, error)
 
-    def _next_batch(self) -> list[Job]:
-        """Wait for jobs; none when the batcher has stopped."""
-        with self._changed:
-            while not self._is_stopped:
-                now = time.monotonic()
-                for pending in self._waiting.expired(now):
-                    self._give(pending, _late())
-                jobs = self._waiting.next_batch(now)
-                if jobs:
-                    return jobs
-                self._changed.wait()
-            return []
-
-    def _hand_out(self, jobs: list[Job], rows: Floats, usage: Usage, seconds: float) -> None:
-        with self._changed:
-            self._waiting.pace.learn(usage.tokens_computed, seconds)
-            self._count(
-                tokens_computed=usage.tokens_computed, batches=1, sequences=len(jobs), seconds=seconds
-            )
-            for pending in self._waiting.finish(jobs, rows, usage):
-                self._give(pending, pending.ran())
+    def _drop_late(self) -> None:
+        for pending in self._waiting.expired(time.monotonic()):
+            self._give(pending, _late())
 
     def _give(self, pending: PendingCall, outcome: Ran | BaseException) -> None:
         answer = self._answers.pop(pending, None)

@@ -25,6 +25,17 @@ class Job:
         return len(self.ids)
 
 
+@dataclass(frozen=True, slots=True)
+class BatchToRun:
+    """Jobs that are planned together."""
+
+    jobs: list[Job]
+    step_tokens: int
+    """About so many run before others have a chance."""
+    is_short: bool
+    """Of short calls, which nothing interrupts."""
+
+
 @dataclass(eq=False, slots=True)
 class PendingCall:
     """A call on its way: rows come in as batches end."""

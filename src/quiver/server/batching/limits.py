@@ -1,4 +1,4 @@
-"""Queue limits: how much may wait, and how long a batch may keep the engine."""
+"""Queue limits: how much may wait, and how long others keep the engine."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,18 @@ class QueueLimits:
     max_waiting_per_key: int = 256
     """Calls of one client."""
     batch_tokens: int = 16_384
-    """Tokens that run together while only bulk calls wait."""
-    slice_tokens: int = 1024
-    """At least so many run together, however short calls wait: a smaller batch wastes the processor."""
-    slice_seconds: float = 0.08
-    """How long a batch may run by the speed so far, once short calls have come."""
+    """Tokens that are planned together at most."""
+    batch_seconds: float = 1.0
+    """How long a batch may run by the speed so far, short calls that pass by not counted."""
+    turn_tokens: int = 1024
+    """Of a client's turn in the line, and of the smallest batch: equal beginnings are shared within one."""
+    step_seconds: float = 0.5
+    """How long a batch keeps the engine at a time: then short calls may pass."""
+    least_step_seconds: float = 0.002
+    """Steps are as short as two short calls while these come, but no shorter: each costs some Python."""
     short_call_tokens: int = 512
     """A call of no more tokens is short, and goes ahead of bulk ones."""
     bulk_share: float = 0.25
-    """Of a batch while short calls wait too: bulk calls slow down and never stop."""
+    """Of the engine's time while short calls keep coming: bulk calls slow down and never stop."""
     cache_bytes: int = 0
     """Memory for the rows of earlier sequences; 0 keeps none."""

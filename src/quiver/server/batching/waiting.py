@@ -1,15 +1,14 @@
 """Waiting: the calls that have not been answered, and which of their sequences run next.
 
-Short calls go ahead of bulk ones, which keep a share of every batch. Within each kind clients take turns.
+Short calls go ahead of bulk ones, also between two steps of these. Within each kind clients take turns.
 Equal sequences are one job, even while it runs. Pure bookkeeping: no threads, no clock, no engine.
 """
 
 from collections.abc import Iterable, Sequence
 
-from quiver.engine.plan import Usage
 from quiver.results import Floats
 from quiver.server.batching.call import Call, QueueFullError
-from quiver.server.batching.job import Job, PendingCall
+from quiver.server.batching.job import BatchToRun, Job, PendingCall
 from quiver.server.batching.lane import Lane
 from quiver.server.batching.limits import QueueLimits
 from quiver.server.batching.pace import Pace
@@ -17,7 +16,10 @@ from quiver.server.batching.row_cache import RowCache
 from quiver.text.tokenizer import TokenIds
 
 SHORT_CALLS_LINGER = 10.0
-"""Seconds after a short call in which another is expected, and batches are kept short."""
+"""Seconds after a short call in which another is expected, and steps are kept short."""
+SHORT_CALLS_A_STEP = 2.0
+"""While short calls are expected, a step lasts as long as so many of them: one that comes in the middle of it
+waits about as long as its own answer takes."""
 
 
 class Waiting:
@@ -27,8 +29,8 @@ class Waiting:
         self._limits = limits
         self._calls: dict[PendingCall, None] = {}
         self._jobs: dict[bytes, Job] = {}
-        self._short, self._bulk = Lane(limits.slice_tokens), Lane(limits.slice_tokens)
-        self._bulk_credit = 0.0
+        self._short, self._bulk = Lane(limits.turn_tokens), Lane(limits.turn_tokens)
+        self._is_bulk_next = False
         self._last_short = -SHORT_CALLS_LINGER
         self._cache = RowCache(limits.cache_bytes)
         self.pace = Pace()
@@ -71,31 +73,40 @@ class Waiting:
             self.withdraw(pending)
         return late
 
-    def next_batch(self, now: float) -> list[Job]:
-        """The jobs to run together, in the order of their calls; none if nothing waits."""
-        budget = self._budget(now)
-        short_budget = budget * (1 - self._limits.bulk_share) if self._bulk else budget
-        jobs = list(self._short.take(short_budget, at_least_one=True))
-        if jobs:
-            self._bulk_credit += self._limits.bulk_share * budget
-            extra = list(self._bulk.take(self._bulk_credit, at_least_one=False))
-            self._bulk_credit -= sum(job.length for job in extra)
-            jobs += extra
-        else:
-            self._bulk_credit = 0.0
-            jobs = list(self._bulk.take(budget, at_least_one=True))
-        self.tokens -= sum(job.length for job in jobs)
-        return jobs
+    def next_batch(self, now: float) -> BatchToRun | None:
+        """What to run next, in the order of the calls; None if nothing waits.
 
-    def finish(self, jobs: Sequence[Job], rows: Floats, usage: Usage) -> list[PendingCall]:
-        """Hand out the rows of a batch; gives the calls that are now complete."""
-        price = usage.tokens_computed / max(1, sum(job.length for job in jobs))
+        Where both kinds wait they take turns: short calls also pass while a bulk batch runs.
+        """
+        is_bulk_next, self._is_bulk_next = self._is_bulk_next, False
+        if is_bulk_next and (bulk := self._next_bulk_batch(now)):
+            return bulk
+        short = self.next_short_batch(now)
+        if short is None:
+            return self._next_bulk_batch(now)
+        self._is_bulk_next = True
+        return short
+
+    def next_short_batch(self, now: float) -> BatchToRun | None:
+        """The short calls that wait; None if there are none."""
+        jobs = self._take(self._short)
+        if not jobs:
+            return None
+        self._last_short = now
+        return BatchToRun(jobs, self._calm_step(), is_short=True)
+
+    def finish(self, jobs: Sequence[Job], rows: Sequence[Floats], price: float) -> list[PendingCall]:
+        """Hand out rows of jobs, which are over with that; gives the calls that are now complete.
+
+        ``price`` is tokens computed by tokens given.
+        """
         touched: dict[PendingCall, None] = {}
         for job, row in zip(jobs, rows, strict=True):
             self._cache.put(job.ids.tobytes(), row)
             for pending in job.waiters:
                 pending.fill(job, row, price * job.length / len(job.waiters))
                 touched[pending] = None
+        self.forget(jobs)
         return self._let_go(pending for pending in touched if pending.is_complete)
 
     def fail(self, jobs: Sequence[Job]) -> list[PendingCall]:
@@ -103,10 +114,11 @@ class Waiting:
         broken = dict.fromkeys(pending for job in jobs for pending in job.waiters)
         for pending in broken:
             self.withdraw(pending)
+        self.forget(jobs)
         return list(broken)
 
     def forget(self, jobs: Sequence[Job]) -> None:
-        """Let go of jobs that ran, or that nobody waits for any more."""
+        """Let go of jobs that are over, or that nobody waits for any more."""
         for job in jobs:
             if self._jobs.get(key := job.ids.tobytes()) is job:
                 del self._jobs[key]
@@ -149,13 +161,27 @@ class Waiting:
             lane.add(pending.call.key, job)
         pending.places.setdefault(job, []).append(place)
 
-    def _budget(self, now: float) -> float:
-        """Tokens of the next batch: as many as run well together, or few while short calls come."""
+    def _next_bulk_batch(self, now: float) -> BatchToRun | None:
+        jobs = self._take(self._bulk)
+        if not jobs:
+            return None
+        expects_short = now - self._last_short < SHORT_CALLS_LINGER
+        return BatchToRun(jobs, self._short_step() if expects_short else self._calm_step(), is_short=False)
+
+    def _take(self, lane: Lane) -> list[Job]:
         limits = self._limits
-        if not self._short and now - self._last_short >= SHORT_CALLS_LINGER:
-            return limits.batch_tokens
-        quick = limits.slice_seconds * self.pace.tokens_per_second
-        return min(max(quick, limits.slice_tokens), limits.batch_tokens)
+        budget = min(max(self.pace.tokens_in(limits.batch_seconds), limits.turn_tokens), limits.batch_tokens)
+        jobs = list(lane.take(budget, at_least_one=True))
+        self.tokens -= sum(job.length for job in jobs)
+        return jobs
+
+    def _calm_step(self) -> int:
+        return max(1, self.pace.tokens_in(self._limits.step_seconds))
+
+    def _short_step(self) -> int:
+        """Tokens of a step that a short call may have to wait for."""
+        seconds = max(SHORT_CALLS_A_STEP * self.pace.short_call_seconds, self._limits.least_step_seconds)
+        return max(1, self.pace.tokens_in(min(seconds, self._limits.step_seconds)))
 
     def _let_go(self, complete: Iterable[PendingCall]) -> list[PendingCall]:
         calls = list(complete)

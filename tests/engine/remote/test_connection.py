@@ -1,10 +1,13 @@
 """Requests that fail, and what is said of them."""
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
 import httpx
 import pytest
 
+from quiver.engine.remote.connection import LONGEST_PAUSE, TRIES, Connection, KeepsFailing, Refused
 from quiver.errors import EndpointError, InputError
-from quiver.remote.connection import LONGEST_PAUSE, TRIES, Connection, KeepsFailing, Refused
 
 
 class Server:
@@ -35,7 +38,7 @@ def test_an_answer_comes_from_below_the_address_without_v1() -> None:
 def test_busy_servers_and_lost_connections_are_asked_again() -> None:
     busy = httpx.Response(429, headers={"retry-after": "7"})
     server = Server(httpx.ConnectError("lost"), busy, httpx.Response(503), httpx.Response(200, json=[]))
-    assert server.connection().post("/embed", {}) == []
+    assert server.connection().post("/embed", {}).content == []
     assert server.pauses == [1.0, 7.0, 4.0]
 
 
@@ -43,6 +46,15 @@ def test_nobody_waits_as_long_as_a_server_likes() -> None:
     server = Server(httpx.Response(429, headers={"retry-after": "86400"}), httpx.Response(200, json=[]))
     server.connection().get("/")
     assert server.pauses == [LONGEST_PAUSE]
+
+
+def test_a_server_may_name_the_moment() -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
+    past = format_datetime(datetime.now(UTC) - timedelta(seconds=20), usegmt=True)
+    answers = [httpx.Response(503, headers={"retry-after": each}) for each in (soon, past, "soon")]
+    server = Server(*answers, httpx.Response(200, json=[]))
+    server.connection().get("/")
+    assert server.pauses == [pytest.approx(19.5, abs=1), 0.0, 4.0]
 
 
 @pytest.mark.parametrize(

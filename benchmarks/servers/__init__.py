@@ -1,0 +1,1 @@
+"""Servers under load: processes of Quiver, vLLM and infinity behind one client."""

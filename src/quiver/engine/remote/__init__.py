@@ -1,0 +1,1 @@
+"""Remote: engines that are servers, spoken to in their own dialects."""
