@@ -233,6 +233,21 @@ def test_the_built_in_model_needs_no_options() -> None:
     assert np.linalg.norm(run.records[0]["embedding"]) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["text", "--output", "out"], "--ray embeds files that all nodes reach; name them with --input"),
+        (["--input", "-", "--output", "out"], "--ray embeds files that all nodes reach"),
+        (["--input", "a.txt"], "--ray writes a folder of Parquet parts"),
+        (["--input", "absent.txt", "--output", "out"], "absent.txt does not exist"),
+    ],
+)
+def test_what_a_cluster_cannot_embed(shell: Shell, words: list[str], message: str) -> None:
+    run = shell("embed", "--ray", "auto", *words)
+    assert run.code == 1
+    assert message in run.err
+
+
 def test_a_server_may_run_the_model() -> None:
     embedder = Embedder()
     with running(OpenedModels(embedder=embedder)) as server:

@@ -229,3 +229,21 @@ def test_a_damaged_index(shell: Shell, docs: Path) -> None:
     run = shell("search", "x")
     assert run.code == 1
     assert "is damaged" in run.err
+
+
+@pytest.mark.parametrize("address", ["qdrant:database", "milvus:database.db"])
+def test_an_index_in_a_database(shell: Shell, docs: Path, address: str) -> None:
+    ships = ("ships", "--mode", "text", "--format", "paths")
+    shell("index", "docs", "--store", address)
+    assert not Path(".quiver/1").exists()
+    assert shell("search", *ships).out == "docs/sea.txt\n"
+    assert shell("search", *ships, "--store", address).out == "docs/sea.txt\n"
+    assert "2 unchanged" in shell("index").err
+    run = shell("index", "docs", "--store", "qdrant:elsewhere")
+    assert run.code == 1
+    assert "leave out --store, or make another index with --index DIR" in run.err
+    assert shell("reindex", "--model", "b").code == 0
+    assert shell("search", *ships).out == "docs/sea.txt\n"
+    run = shell("search", *ships, "--store", address)
+    assert run.code == 1
+    assert "there is no index in the collection quiver" in run.err

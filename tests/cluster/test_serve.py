@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -53,21 +54,24 @@ def test_a_misspelt_argument_is_refused() -> None:
         build({"embeder": "x"})
 
 
-def test_a_copy_answers_on_the_cluster(nodes: Nodes, embedder: Embedder) -> None:
+def test_a_copy_answers_on_the_cluster(nodes: Nodes) -> None:
     import ray
     from ray import serve
 
-    if not ray.is_initialized():
-        ray.init(nodes.address, log_to_driver=False)
+    ray.init(nodes.address, log_to_driver=False)
+    body = {"input": ["ships sail"], "model": "quiver-embedding-mini:document", "encoding_format": "float"}
     try:
         serve.start(http_options={"port": 18731, "location": "HeadOnly"})
-        serve.run(build({"embedder": "builtin"}), name="quiver")
-        answer = httpx.post(
-            "http://127.0.0.1:18731/v1/embeddings", json={"input": ["ships"], "model": "quiver"}, timeout=60
-        )
-        told = httpx.get("http://127.0.0.1:18731/ready", timeout=60)
+        serve.run(build({"embedder": "builtin", "api_keys": ["key"]}), name="quiver")
+        here = "http://127.0.0.1:18731"
+        ready = httpx.get(f"{here}/ready", timeout=60)
+        refused = httpx.post(f"{here}/v1/embeddings", json=body, timeout=60)
+        key = {"Authorization": "Bearer key"}
+        answer = httpx.post(f"{here}/v1/embeddings", json=body, headers=key, timeout=60)
     finally:
         serve.shutdown()
         ray.shutdown()
-    assert told.json() == {"status": "ready"}
-    assert answer.status_code in (200, 404), answer.text
+    assert ready.json() == {"status": "ready"}
+    assert refused.status_code == 401
+    expected = Embedder().encode_document("ships sail")
+    np.testing.assert_allclose(answer.json()["data"][0]["embedding"], expected, atol=1e-6)

@@ -29,8 +29,12 @@ class EmbedSettings:
     """Arguments of ``Embedder.encode_stream``."""
 
     def record(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"name": self.name, "model": dict(self.model), "prompt": dict(self.prompt)}
+        """As JSON; a server that runs the model stands there by its address."""
+        plain = (str, int, float, bool, type(None))
+        model = {
+            name: value if isinstance(value, plain) else repr(value) for name, value in self.model.items()
+        }
+        return {"name": self.name, "model": model, "prompt": dict(self.prompt)}
 
 
 class ShardWorker:
