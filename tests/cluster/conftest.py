@@ -24,7 +24,6 @@ class Nodes:
                 "num_cpus": 0,
                 "include_dashboard": False,
                 "object_store_memory": 200 << 20,
-                "_system_config": {"health_check_period_ms": 500, "health_check_failure_threshold": 4},
             },
         )
         self.workers = [self.add() for _ in range(2)]
