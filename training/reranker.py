@@ -37,7 +37,7 @@ MARKS = ("Query", "Document")
 _BLANK = "Ġ"
 _COUNTED = 60_000
 EMBEDDER = "embedder"
-_QUESTIONS, _RERANKED = 60, 100
+_QUESTIONS, _RERANKED = 30, 40
 _MEASURED = frozenset(
     (
         *("r-cran-janeaustenr", "wordnet-base", "tldr-command-en", "jsquad-valid-ja", "drcd-dev-zh-hant"),
