@@ -1,126 +1,110 @@
-"""Endless batches of pairs as token rows: alike in kind and length, under a token budget."""
+"""Endless batches of pairs as token rows: a few sources at a time, so that negatives are of like kind."""
 
 from __future__ import annotations
 
+import hashlib
 import random
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from extract import Pair
 from prompts import embedder_query, some_instruction
 
-_POOL_ROWS = 4096
-_MAX_PAIRS = 96
-_LENGTHS = (48, 96, 128, 192, 256, 512)
-_LENGTH_WEIGHTS = (25, 32, 26, 11, 5, 1)
-_MAX_QUERY = 96
-_MIN_PAIRS = 8
+MAX_QUERY, MAX_DOCUMENT = 64, 256
+# The prompt's colon stands before a query without a blank and joins its first word's pieces.
+BEFORE_QUERY = ":"
+_EXPONENT = 0.75
+_SMALLEST_SOURCE = 128
+
+
+class Rows:
+    """Token rows of many texts, laid end to end, and kept in a file."""
+
+    def __init__(self, texts: Sequence[str], tokenizer: Tokenizer, limit: int, folder: Path) -> None:
+        digest = hashlib.blake2b("\0".join([tokenizer.to_str(), str(limit), *texts]).encode(), digest_size=8)
+        file = folder / f"{digest.hexdigest()}.npz"
+        if not file.exists():
+            rows: list[NDArray[np.int32]] = []
+            for start in range(0, len(texts), 20_000):
+                encoded = tokenizer.encode_batch_fast(list(texts[start : start + 20_000]))
+                rows += [np.asarray(encoding.ids[:limit], dtype=np.int32) for encoding in encoded]
+            folder.mkdir(exist_ok=True)
+            np.savez(file, flat=np.concatenate(rows), starts=np.cumsum([0, *map(len, rows)]))
+        with np.load(file) as kept:
+            self._flat, self._starts = kept["flat"], kept["starts"]
+
+    def __getitem__(self, number: int) -> NDArray[np.int32]:
+        row: NDArray[np.int32] = self._flat[self._starts[number] : self._starts[number + 1]]
+        return row
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Token rows of queries and documents, line by line a pair, and the pairs' numbers.
+    """Numbers of pairs, source by source, their token rows, and the instruction of the first queries."""
 
-    All queries of a batch share one instruction, so that its tokens are computed once.
-    """
-
-    prefix: list[int]
-    queries: list[list[int]]
-    documents: list[list[int]]
     pairs: list[int]
+    parts: list[slice]
+    queries: list[NDArray[np.int32]]
+    documents: list[NDArray[np.int32]]
+    prefix: list[int]
+    prefixed: int
 
 
-def drawn_instruction(pair: Pair, generator: random.Random) -> str | None:
-    """Draw the instruction for a batch of such pairs; sometimes none."""
-    bare = 0.12 if pair.kind == "retrieval" else 0.5
-    if generator.random() < bare:
-        return None
-    return some_instruction(pair.kind, pair.source, generator)
+class Batches:
+    """Draws batches; whole batches are the same for the same seed and step."""
 
+    def __init__(self, pairs: Sequence[Pair], tokenizer: Tokenizer, end_id: int, cache: Path) -> None:
+        self._pairs, self._tokenizer = pairs, tokenizer
+        self._end = np.array([end_id], dtype=np.int32)
+        self._bare = Rows([pair.query for pair in pairs], tokenizer, MAX_QUERY, cache)
+        self._asked = Rows([BEFORE_QUERY + pair.query for pair in pairs], tokenizer, MAX_QUERY, cache)
+        self._documents = Rows([pair.document for pair in pairs], tokenizer, MAX_DOCUMENT, cache)
+        by_source: dict[str, list[int]] = defaultdict(list)
+        for number, pair in enumerate(pairs):
+            by_source[f"{pair.source}|{pair.kind}"].append(number)
+        self._sources = [members for members in by_source.values() if len(members) >= _SMALLEST_SOURCE]
+        self._weights = [len(members) ** _EXPONENT for members in self._sources]
 
-def batches(
-    pairs: Sequence[Pair],
-    usable: Sequence[int],
-    tokenizer: Tokenizer,
-    end_id: int,
-    budget: int,
-    seed: int,
-) -> Iterator[Batch]:
-    """Draw batches for ever; `usable` are the numbers of the pairs to draw from."""
-    generator = random.Random(seed)
-    while True:
-        order = list(usable)
-        generator.shuffle(order)
-        for start in range(0, len(order), _POOL_ROWS):
-            pool = order[start : start + _POOL_ROWS]
-            yield from _pool_batches(pairs, pool, tokenizer, end_id, budget, generator)
-
-
-def _pool_batches(
-    pairs: Sequence[Pair],
-    pool: Sequence[int],
-    tokenizer: Tokenizer,
-    end_id: int,
-    budget: int,
-    generator: random.Random,
-) -> list[Batch]:
-    # The colon before a query belongs to the query's first token, so the shared part ends before.
-    prompted = _token_rows([":" + pairs[i].query for i in pool], tokenizer)
-    bare = _token_rows([pairs[i].query for i in pool], tokenizer)
-    documents = _token_rows([pairs[i].document for i in pool], tokenizer)
-    prompted = [[*row[:_MAX_QUERY], end_id] for row in prompted]
-    bare = [[*row[:_MAX_QUERY], end_id] for row in bare]
-    cuts = generator.choices(_LENGTHS, _LENGTH_WEIGHTS, k=len(pool))
-    documents = [[*row[:cut], end_id] for row, cut in zip(documents, cuts, strict=True)]
-    order = sorted(
-        range(len(pool)),
-        key=lambda j: (pairs[pool[j]].kind, len(documents[j]), len(prompted[j])),
-    )
-    made: list[Batch] = []
-    for chosen in _groups(order, prompted, documents, [pairs[i].kind for i in pool], budget):
-        instruction = drawn_instruction(pairs[pool[chosen[0]]], generator)
-        queries = bare if instruction is None else prompted
-        made.append(
-            Batch(
-                _prefix(instruction, tokenizer),
-                [queries[j] for j in chosen],
-                [documents[j] for j in chosen],
-                [pool[j] for j in chosen],
-            )
+    def draw(self, generator: random.Random, sources: int, each: int, instructed: float) -> Batch:
+        """Draw some pairs of each of some sources; a share of the batches have an instruction."""
+        chosen: list[list[int]] = []
+        for members in generator.choices(self._sources, self._weights, k=sources):
+            chosen.append(generator.sample(members, min(each, len(members))))
+        # Queries that follow an instruction come first.
+        chosen.sort(key=lambda part: self._pairs[part[0]].kind != "retrieval")
+        pairs = [number for part in chosen for number in part]
+        ends = np.cumsum([len(part) for part in chosen])
+        parts = [slice(end - len(part), end) for part, end in zip(chosen, ends, strict=True)]
+        prefixed, prefix = 0, []
+        if generator.random() < instructed:
+            first = self._pairs[pairs[0]]
+            prefix = self._prefix(some_instruction(first.kind, first.source, generator))
+            prefixed = len(chosen[0])
+        queries = [
+            self._closed(self._asked[i] if place < prefixed or generator.random() < 0.5 else self._bare[i])
+            for place, i in enumerate(pairs)
+        ]
+        return Batch(
+            pairs, parts, queries, [self._closed(self._documents[i]) for i in pairs], prefix, prefixed
         )
-    generator.shuffle(made)
-    return made
+
+    def _closed(self, row: NDArray[np.int32]) -> NDArray[np.int32]:
+        return np.concatenate([row, self._end])
+
+    def _prefix(self, instruction: str) -> list[int]:
+        text = embedder_query(instruction, "").removesuffix(BEFORE_QUERY)
+        return list(self._tokenizer.encode(text).ids)
 
 
-def _groups(
-    order: Sequence[int],
-    queries: Sequence[Sequence[int]],
-    documents: Sequence[Sequence[int]],
-    kinds: Sequence[str],
-    budget: int,
-) -> Iterator[list[int]]:
-    chosen: list[int] = []
-    longest_query = longest_document = 0
-    for j in order:
-        longest_query = max(longest_query, len(queries[j]))
-        longest_document = max(longest_document, len(documents[j]))
-        size = (len(chosen) + 1) * (longest_query + longest_document)
-        same_kind = not chosen or kinds[chosen[0]] == kinds[j]
-        if chosen and (size > budget or len(chosen) == _MAX_PAIRS or not same_kind):
-            if len(chosen) >= _MIN_PAIRS:
-                yield chosen
-            chosen, longest_query, longest_document = [], len(queries[j]), len(documents[j])
-        chosen.append(j)
-
-
-def _prefix(instruction: str | None, tokenizer: Tokenizer) -> list[int]:
-    if instruction is None:
-        return []
-    text = embedder_query(instruction, "").removesuffix(":")
-    return list(tokenizer.encode(text).ids)
-
-
-def _token_rows(texts: list[str], tokenizer: Tokenizer) -> list[list[int]]:
-    return [encoding.ids for encoding in tokenizer.encode_batch_fast(texts)]
+def token_rows(
+    texts: Sequence[str], tokenizer: Tokenizer, end_id: int, limit: int
+) -> Iterator[NDArray[np.int32]]:
+    """Tokenise, cut and close texts."""
+    for encoding in tokenizer.encode_batch_fast(list(texts)):
+        yield np.asarray([*encoding.ids[:limit], end_id], dtype=np.int32)

@@ -1,305 +1,347 @@
-"""Trains the embedder: follow the teacher's vectors, and find each query's document in the batch.
+"""Trains the embedder by distillation, first as one layer that pools token vectors, then with a layer below.
 
-Loss for a batch of pairs: one minus the cosine to the teacher's vector at every cut of the
-dimensions (a translation follows the vector of its English side), plus contrastive loss at the longest and
-shortest cut with repeated documents masked. The weights kept are a moving average.
+A network of one layer is a weighted mean of token vectors (its attention says how much each counts) and a
+feed-forward part: cheap, so it sees every text several times and makes the token table. Then layers are put
+below it whose output is nothing at first (`--layers`), and the whole trains on.
 
-    python embedder.py --work WORK --steps 4000
+Loss of a batch at every cut of the dimensions: one minus the cosine to the teacher's vector (a translation
+follows its English side's), the squared difference of the texts' cosines among each other and the divergence
+of who is near whom; and InfoNCE between queries and documents of one source, equal and too close documents
+masked. The weights kept are a moving average; a run that was stopped goes on from its last checkpoint.
+
+    python embedder.py --work WORK --layers 1 --steps 1500
+    python embedder.py --work WORK --layers 2 --steps 1000
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch.nn.functional import cross_entropy, normalize
-from tqdm import tqdm
-from transformers import Qwen3ForCausalLM, Qwen3Model
+from torch.multiprocessing.spawn import spawn
+from torch.nn.functional import cosine_similarity, cross_entropy, kl_div, log_softmax, normalize, softmax
+from transformers import Qwen3Model
 
-from batches import Batch, batches
+from batches import Batch, Batches, token_rows
 from extract import Pair
-from held_out import measure
-from label import Labels, load_labels, vocabulary_texts
-from model import (
-    CUTS,
-    EMBEDDER_LAYERS,
-    configuration,
-    embed,
-    last_states,
-    scaled_table,
-    start_as_static_embedder,
-)
+from held_out import agreement, measure
+from label import PASSAGE, Labels, PairLabels, held_out_texts, pair_labels, vocabulary_texts
+from network import CUTS, HEADS, HIDDEN, Network, PoolingNetwork, configuration, embed, slow_places
+from optimizer import Optimizer
+from scripts import script_of
 from texts import SEED, read_pairs
-from tokenizer import END_OF_TEXT, script_of, token_id
+from tokenizer import END_OF_TEXT, token_id
 
-LAYER_RATE = 6e-5
-TABLE_RATE = 4e-5
+TABLE_SCALE = 0.25
 TEMPERATURE = 0.05
-TOKEN_BUDGET = 3584
+RELATION_SHARE, NEAR_SHARE, FIND_SHARE = 10.0, 0.5, 2.0
+MASKED_ABOVE = 0.9
 AVERAGING = 0.99
-_MARGIN = 0.1
-_CHECKPOINT_STEPS = 100
-_MEASURE_STEPS = 150
-_COUNTED_TEXTS = 40_000
+_WARM_STEPS = 30
+_RELATED = 512
+_CHECKPOINT_STEPS = 50
+_QUIET_QUERIES = 0.1
 
 
 @dataclass(frozen=True)
-class Space:
-    """How the teacher's vectors are moved into the student's space."""
+class Stage:
+    """What differs between the pooling layer alone and the deeper network."""
 
-    query_mean: NDArray[np.float32]
-    document_mean: NDArray[np.float32]
-    basis: NDArray[np.float32]
+    table_rate: float
+    norm_rate: float
+    matrix_rate: float
+    sources: int
+    each: int
+    instructed: float
 
 
-@dataclass(frozen=True)
+STAGES = {
+    1: Stage(8e-3, 1e-2, 2e-3, sources=4, each=256, instructed=0.0),
+    2: Stage(2e-3, 2e-3, 2e-3, sources=3, each=112, instructed=0.6),
+}
+
+
 class Targets:
-    """The teacher's vectors in the students' space, one row for each pair's side (NaN: none)."""
+    """The teacher's vectors, centred for each side and turned so that the first dimensions carry most."""
 
-    queries: NDArray[np.float32]
-    documents: NDArray[np.float32]
-    vocabulary: NDArray[np.float32]
+    def __init__(self, work: Path, labels: PairLabels, pairs: list[Pair]) -> None:
+        self._vectors, self._queries, self._documents = labels.vectors, labels.queries, labels.documents
+        # A translation's label is its English side's, made as a document.
+        asked = np.array([pair.kind not in {"parallel", "single"} for pair in pairs])
+        file = work / "space.npz"
+        if not file.exists():
+            queries = np.unique(labels.queries[asked & (labels.queries >= 0)])
+            documents = np.unique(labels.documents[labels.documents >= 0])
+            parts = [np.asarray(labels.vectors[rows], dtype=np.float32) for rows in (queries, documents)]
+            means = [part.mean(0) for part in parts]
+            sample = np.concatenate([part - mean for part, mean in zip(parts, means, strict=True)])
+            _, axes = np.linalg.eigh(sample.T @ sample)
+            np.savez(file, query=means[0], document=means[1], basis=axes[:, ::-1][:, :HIDDEN])
+        with np.load(file) as kept:
+            self.document_mean, self.basis = kept["document"], kept["basis"]
+            self._asked, self._query_mean = asked, kept["query"]
 
-
-def _space(work: Path, documents: NDArray[np.float32], queries: NDArray[np.float32]) -> Space:
-    """Fit the space of the targets once, on the labels there are, and keep it."""
-    file = work / "space.npz"
-    if not file.exists():
-        known = documents[~np.isnan(documents[:, 0])]
-        known_queries = queries[~np.isnan(queries[:, 0])]
-        document_mean, query_mean = known.mean(0), known_queries.mean(0)
-        sample = np.concatenate([known - document_mean, known_queries - query_mean])
-        _, vectors = np.linalg.eigh(sample.T @ sample)
-        basis = vectors[:, ::-1][:, : CUTS[0]]
-        np.savez(file, query_mean=query_mean, document_mean=document_mean, basis=basis)
-    with np.load(file) as kept:
-        return Space(kept["query_mean"], kept["document_mean"], kept["basis"])
-
-
-def make_targets(work: Path, labels: Labels, tokenizer: Tokenizer) -> Targets:
-    """Centre the labels and turn them by PCA so that the first dimensions carry most."""
-    documents = np.asarray(labels.document_vectors, dtype=np.float32)
-    queries = np.asarray(labels.query_vectors, dtype=np.float32)
-    space = _space(work, documents, queries)
-    words = np.load(work / "labels/vocabulary.npy").astype(np.float32)
-    return Targets(
-        _unit((queries - space.query_mean) @ space.basis),
-        _unit((documents - space.document_mean) @ space.basis),
-        _unit(without_script_means(words, tokenizer) @ space.basis),
-    )
+    def of(self, pairs: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the vectors to follow for the queries and the documents of pairs, NaN where there is none."""
+        queries, documents = self._queries[pairs], self._documents[pairs]
+        query_means = np.where(self._asked[pairs][:, None], self._query_mean, self.document_mean)
+        sides = (queries, query_means), (documents, self.document_mean)
+        found = []
+        for rows, mean in sides:
+            vectors = (self._vectors[rows].astype(np.float32) - mean) @ self.basis
+            vectors[rows < 0] = np.nan
+            found.append(normalize(torch.from_numpy(vectors), dim=-1))
+        return found[0], found[1]
 
 
-def without_script_means(vectors: NDArray[np.float32], tokenizer: Tokenizer) -> NDArray[np.float32]:
-    """Take each writing system's mean from its entries, so that languages lie upon each other."""
-    scripts = np.array([script_of(text) for text in vocabulary_texts(tokenizer)])
-    centred = vectors.copy()
+def vocabulary_table(labels: Labels, targets: Targets, tokenizer: Tokenizer) -> torch.Tensor:
+    """Give the teacher's vectors of the vocabulary's entries, each writing system's mean taken out."""
+    texts = vocabulary_texts(tokenizer)
+    vectors = labels.vectors()[labels.rows(texts)].astype(np.float32)
+    scripts = np.array([script_of(text.removeprefix(PASSAGE)) for text in texts])
     for script in np.unique(scripts):
-        centred[scripts == script] -= vectors[scripts == script].mean(0)
-    return centred
+        vectors[scripts == script] -= vectors[scripts == script].mean(0)
+    table: torch.Tensor = normalize(torch.from_numpy(vectors @ targets.basis), dim=-1)
+    table *= HIDDEN**0.5 * TABLE_SCALE
+    return table
 
 
-def _unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return unit.astype(np.float32, copy=False)
+@torch.no_grad()
+def start_pooling(network: Network, table: torch.Tensor) -> None:
+    """Let the only layer begin as the mean of the texts' token vectors."""
+    network.model.get_parameter("embed_tokens.weight").copy_(table)
+    for side in ("v", "o"):
+        network.weight(0, f"self_attn.{side}_proj").copy_(torch.eye(HIDDEN))
+    for side in ("q", "k"):
+        network.weight(0, f"self_attn.{side}_proj").mul_(slow_places().repeat(HEADS)[:, None])
+    network.weight(0, "self_attn.q_norm").fill_(_QUIET_QUERIES)
+    network.weight(0, "mlp.down_proj").zero_()
 
 
-def count_entries(pairs: list[Pair], tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """Count the vocabulary entries in a sample of the texts."""
-    texts = [text for pair in pairs[:_COUNTED_TEXTS] for text in (pair.query, pair.document)]
-    counts = np.zeros(tokenizer.get_vocab_size(), dtype=np.int64)
-    for encoding in tokenizer.encode_batch_fast(texts):
-        np.add.at(counts, encoding.ids, 1)
-    return counts
+@torch.no_grad()
+def put_below(network: Network, shallow: Network) -> None:
+    """Take over a shallower network's layers as the last ones; the new ones below add nothing at first."""
+    new = network.layers - shallow.layers
+    kept = dict(shallow.model.named_parameters())
+    for name, value in network.model.named_parameters():
+        part = name.split(".")
+        if part[0] != "layers":
+            value.copy_(kept[name])
+        elif int(part[1]) >= new:
+            value.copy_(kept[".".join(["layers", str(int(part[1]) - new), *part[2:]])])
+        elif name.endswith(("o_proj.weight", "down_proj.weight")):
+            value.zero_()
 
 
-def distillation(students: torch.Tensor, teachers: torch.Tensor) -> torch.Tensor:
-    """Give one minus the cosine at every cut, over the rows that have a label."""
-    known = ~torch.isnan(teachers[:, 0])
-    if not known.any():
-        return students.sum() * 0
-    students, teachers = students[known], teachers[known]
-    losses = [1 - torch.cosine_similarity(students[:, :cut], teachers[:, :cut]).mean() for cut in CUTS]
-    return torch.stack(losses).mean()
+def relation(found: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
+    """Give how much the texts' cosines among each other differ, and who is near whom."""
+    ours, theirs = normalize(found, dim=-1), normalize(taught, dim=-1)
+    our_cosines, their_cosines = ours @ ours.T, theirs @ theirs.T
+    apart = (our_cosines - their_cosines).square().mean()
+    itself = torch.eye(len(ours), dtype=torch.bool)
+    our_near, their_near = (
+        part.masked_fill(itself, -1e4) / TEMPERATURE for part in (our_cosines, their_cosines)
+    )
+    near = kl_div(log_softmax(our_near, 1), softmax(their_near, 1), reduction="batchmean")
+    return RELATION_SHARE * apart + NEAR_SHARE * near
 
 
 def contrastive(queries: torch.Tensor, documents: torch.Tensor, same: torch.Tensor, cut: int) -> torch.Tensor:
     """Give InfoNCE in both directions; `same` marks other lines' equal or too close documents."""
-    scores = normalize(queries[:, :cut]) @ normalize(documents[:, :cut]).T / TEMPERATURE
+    scores = normalize(queries[:, :cut], dim=-1) @ normalize(documents[:, :cut], dim=-1).T / TEMPERATURE
     scores = scores.masked_fill(same, float("-inf"))
     right = torch.arange(len(scores))
     return (cross_entropy(scores, right) + cross_entropy(scores.T, right)) / 2
 
 
-def not_negatives(
-    batch: Batch, labels: Labels, teachers_of_queries: torch.Tensor, teachers: torch.Tensor
-) -> torch.Tensor:
-    """Mark cells that are no fair negatives: equal documents, or closer by the teacher's word."""
-    rows = torch.from_numpy(labels.document_rows[batch.pairs])
-    same = rows[:, None] == rows[None, :]
-    scores = teachers_of_queries @ teachers.T
-    # A comparison with NaN is false: without labels nothing is masked.
-    same |= scores > scores.diagonal()[:, None] + _MARGIN
-    close = teachers @ teachers.T
-    same |= close > 0.95
-    same.fill_diagonal_(False)
-    return same
-
-
-def taught_vectors(
-    labels: Labels, targets: Targets, pairs: Sequence[int]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give the teacher's vectors of the queries and documents; a translation has its document's."""
-    query_rows, documents = labels.query_rows[pairs], targets.documents[labels.document_rows[pairs]]
-    own = targets.queries[np.maximum(query_rows, 0)]
-    queries = np.where((query_rows >= 0)[:, None], own, documents)
-    return torch.from_numpy(queries), torch.from_numpy(documents)
+def equal_documents(batch: Batch, part: slice) -> torch.Tensor:
+    """Mark the lines of a part that have one and the same document."""
+    texts = [row.tobytes() for row in batch.documents[part]]
+    numbers = torch.tensor([texts.index(text) for text in texts])
+    return numbers[:, None] == numbers[None, :]
 
 
 def batch_loss(
-    model: Qwen3Model, batch: Batch, labels: Labels, targets: Targets, end_id: int
+    found: tuple[torch.Tensor, torch.Tensor], taught: tuple[torch.Tensor, torch.Tensor], batch: Batch
 ) -> torch.Tensor:
-    """Give the loss of one batch."""
-    queries = last_states(model, batch.queries, end_id, batch.prefix)
-    documents = last_states(model, batch.documents, end_id)
-    taught_queries, taught_documents = taught_vectors(labels, targets, batch.pairs)
-    same = not_negatives(batch, labels, taught_queries, taught_documents)
-    follow = distillation(queries, taught_queries) + distillation(documents, taught_documents)
-    find = contrastive(queries, documents, same, CUTS[0])
-    find = find + 0.5 * contrastive(queries, documents, same, CUTS[2])
-    return follow + find
+    """Give the loss of one batch from its queries and documents."""
+    theirs = torch.cat(taught)
+    known = (~torch.isnan(theirs[:, 0])).nonzero()[:, 0]
+    share_known = len(known) / len(theirs)
+    ours, theirs = torch.cat(found)[known], theirs[known]
+    some = torch.randperm(len(ours))[:_RELATED]
+    losses = []
+    for cut in CUTS:
+        if len(some) > 1:
+            away = 1 - cosine_similarity(ours[:, :cut], theirs[:, :cut]).mean()
+            losses.append(share_known * (away + relation(ours[some, :cut], theirs[some, :cut])))
+        for part in batch.parts:
+            # A comparison with NaN is false: without labels only equal documents are masked.
+            same = taught[1][part] @ taught[1][part].T > MASKED_ABOVE
+            same = (same | equal_documents(batch, part)).fill_diagonal_(False)
+            share = (part.stop - part.start) / len(batch.pairs)
+            losses.append(FIND_SHARE * share * contrastive(found[0][part], found[1][part], same, cut))
+    return torch.stack(losses).sum() / len(CUTS)
 
 
 def rate_share(step: int, steps: int) -> float:
-    """Give the share of the peak learning rate: a short rise, then a line to nearly nothing."""
-    return min((step + 1) / 60, 1.0) * max(0.02, 1 - step / steps)
+    """Give the share of the peak rates: a short rise, then a line to nearly nothing."""
+    return min((step + 1) / _WARM_STEPS, max(0.02, 1 - step / steps))
 
 
 class Trainer:
-    """The model, its moving average and its optimizer, kept on disk to go on after a stop."""
+    """The network, its moving average and its optimizer, kept on disk to go on after a stop."""
 
-    def __init__(
-        self,
-        model: Qwen3Model | Qwen3ForCausalLM,
-        file: Path,
-        layer_rate: float = LAYER_RATE,
-        table_rate: float = TABLE_RATE,
-    ) -> None:
-        self.model = model
-        self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
-        table = [model.get_input_embeddings().weight]
-        layers = [value for value in model.parameters() if value is not table[0]]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": layers, "peak": layer_rate}, {"params": table, "peak": table_rate}],
-            betas=(0.9, 0.98),
-            weight_decay=0.0,
-        )
-        self.step = 0
-        self._file = file
+    def __init__(self, network: Network, stage: Stage, file: Path) -> None:
+        self.network, self._file, self.step = network, file, 0
+        self.optimizer = Optimizer(network.model, stage.table_rate, stage.norm_rate, stage.matrix_rate)
+        self.average = {name: value.detach().clone() for name, value in network.model.named_parameters()}
         if file.exists():
             kept = torch.load(file, weights_only=True)
-            model.load_state_dict(kept["model"])
-            self.average = kept["average"]
-            self.optimizer.load_state_dict(kept["optimizer"])
-            self.step = kept["step"]
+            network.model.load_state_dict(kept["model"])
+            self.average, self.step = kept["average"], kept["step"]
+            self.optimizer.load(kept["optimizer"])
 
-    def update(self, loss: torch.Tensor, share: float) -> None:
+    def update(self, share: float) -> None:
         """Take one step at a share of the peak rates and fold the weights into the average."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = share * group["peak"]
-        self.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
+        self.optimizer.step(share)
         self.step += 1
         weight = min(AVERAGING, self.step / (self.step + 20))
         with torch.no_grad():
-            for name, value in self.model.named_parameters():
+            for name, value in self.network.model.named_parameters():
                 self.average[name].lerp_(value, 1 - weight)
+
+    def averaged(self) -> Network:
+        """Give a network of the moving average."""
+        model = Qwen3Model(self.network.model.config).eval()
+        model.load_state_dict(self.average)
+        return type(self.network)(model)
 
     def save(self) -> None:
         """Write everything that is needed to go on."""
         partial = self._file.with_suffix(".partial")
         state = {
-            "model": self.model.state_dict(),
+            "model": self.network.model.state_dict(),
             "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.optimizer.state(),
             "step": self.step,
         }
         torch.save(state, partial)
         partial.rename(self._file)
 
 
-def averaged_model(trainer: Trainer) -> Qwen3Model:
-    """Give a model that holds the moving average."""
-    model: Qwen3Model = Qwen3Model(trainer.model.config).eval()
-    model.load_state_dict(trainer.average)
-    return model
-
-
-def prompt_marks(tokenizer: Tokenizer) -> tuple[int, int]:
-    """Give the tokens that tell a prompt: the first of "Instruct" and the whole of "Query"."""
-    return tokenizer.encode("Instruct").ids[0], token_id(tokenizer, "Query")
-
-
-def report(model: Qwen3Model, work: Path, tokenizer: Tokenizer, end_id: int) -> dict[str, float]:
-    """Measure on the held-out pairs."""
+def report(network: Network, work: Path, tokenizer: Tokenizer, labels: Labels) -> dict[str, float]:
+    """Measure on the held-out pairs: who is found, and how well the nearness of texts is the teacher's."""
+    end_id = token_id(tokenizer, END_OF_TEXT)
+    pairs = read_pairs(work / "held_out.jsonl")
 
     def vectors(texts: list[str]) -> NDArray[np.float32]:
-        rows = [[*encoding.ids[:512], end_id] for encoding in tokenizer.encode_batch_fast(texts)]
-        return embed(model, rows, end_id)
+        if isinstance(network, PoolingNetwork):  # a single layer cannot tell an instruction from its query
+            texts = [text.rsplit("\nQuery", 1)[-1] for text in texts]
+        return embed(network, list(token_rows(texts, tokenizer, end_id, 512)), end_id)
 
-    return measure(read_pairs(work / "held_out.jsonl"), vectors)
+    results = measure(pairs, vectors)
+    texts = held_out_texts(pairs)
+    taught = labels.vectors()[labels.rows([PASSAGE + text for text in texts])].astype(np.float32)
+    with np.load(work / "space.npz") as space:
+        taught -= space["document"]
+    taught /= np.linalg.norm(taught, axis=1, keepdims=True)
+    results["teacher"] = agreement(vectors(texts), taught)
+    return {name: round(value, 3) for name, value in results.items()}
+
+
+def open_targets(work: Path, pairs: list[Pair]) -> tuple[Labels, Targets]:
+    """Open the labels that there are by now."""
+    labels = Labels(work / "labels")
+    known = pair_labels(labels, pairs)
+    print(f"{(known.documents >= 0).sum():,} of {len(pairs):,} documents have labels", flush=True)
+    return labels, Targets(work, known, pairs)
+
+
+def open_network(work: Path, layers: int, tokenizer: Tokenizer, labels: Labels, targets: Targets) -> Network:
+    """Make the network that training begins from."""
+    end_id = token_id(tokenizer, END_OF_TEXT)
+    model = Qwen3Model(configuration(tokenizer.get_vocab_size(), end_id, layers))
+    if layers == 1:
+        pooling = PoolingNetwork(model)
+        start_pooling(pooling, vocabulary_table(labels, targets, tokenizer))
+        return pooling
+    network = Network(model)
+    put_below(network, Network(Qwen3Model.from_pretrained(work / "embedder-1")))
+    return network
+
+
+def share_gradients(network: Network) -> None:
+    """Give every process the mean of all processes' gradients."""
+    for value in network.model.parameters():
+        if value.grad is None:
+            value.grad = torch.zeros_like(value)
+        dist.all_reduce(value.grad)
+        value.grad /= dist.get_world_size()
+
+
+def train(rank: int, arguments: argparse.Namespace) -> None:
+    """Train as one of several processes, each with a thread and batches of its own, alike in weights."""
+    work, layers, processes = arguments.work, arguments.layers, arguments.processes
+    torch.set_num_threads(1)
+    torch.manual_seed(SEED)
+    meeting = (work / f"embedder-{layers}.meeting").absolute()
+    dist.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=processes)
+    pairs = read_pairs(work / "rows.jsonl")
+    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+    end_id = token_id(tokenizer, END_OF_TEXT)
+    labels, targets = open_targets(work, pairs)
+    stage = STAGES[min(layers, 2)]
+    trainer = Trainer(
+        open_network(work, layers, tokenizer, labels, targets), stage, work / f"embedder-{layers}.checkpoint"
+    )
+    source = Batches(pairs, tokenizer, end_id, work / "tokens")
+    tokens, start = 0, time.monotonic()
+    while trainer.step < arguments.steps:
+        generator = random.Random(SEED + trainer.step * processes + rank)
+        batch = source.draw(generator, stage.sources, stage.each, stage.instructed)
+        rows = [*batch.queries, *batch.documents]
+        states = trainer.network.last_states(rows, end_id, batch.prefixed, batch.prefix)
+        found = states[: len(batch.queries)], states[len(batch.queries) :]
+        loss = batch_loss(found, targets.of(batch.pairs), batch)
+        loss.backward()
+        share_gradients(trainer.network)
+        trainer.update(rate_share(trainer.step, arguments.steps))
+        tokens += sum(map(len, rows))
+        if rank:
+            continue
+        if trainer.step % 10 == 0:
+            speed = processes * tokens / (time.monotonic() - start)
+            print(f"step {trainer.step} loss {loss.item():.3f}, {speed:,.0f} tokens/s", flush=True)
+        if trainer.step % _CHECKPOINT_STEPS == 0:
+            trainer.save()
+        if trainer.step % arguments.measure_every == 0:
+            print("held out", json.dumps(report(trainer.averaged(), work, tokenizer, labels)), flush=True)
+    if not rank:
+        trainer.averaged().model.save_pretrained(work / f"embedder-{layers}")
+        print("after", json.dumps(report(trainer.averaged(), work, tokenizer, labels)), flush=True)
 
 
 def main() -> None:
     """Train, measuring now and then, and write the averaged weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--pairs-used", type=int, default=60_000, help="from the front")
-    parser.add_argument("--name", default="embedder")
+    parser.add_argument("--layers", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--measure-every", type=int, default=250)
     arguments = parser.parse_args()
-    work: Path = arguments.work
-    torch.manual_seed(SEED)
-    pairs = read_pairs(work / "rows.jsonl")
-    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
-    end_id = token_id(tokenizer, END_OF_TEXT)
-    labels = load_labels(work, pairs)
-    targets = make_targets(work, labels, tokenizer)
-    model = Qwen3Model(configuration(tokenizer.get_vocab_size(), end_id, EMBEDDER_LAYERS))
-    table = scaled_table(np.load(work / "static.npy"))
-    instruct_id, query_id = prompt_marks(tokenizer)
-    start_as_static_embedder(model, table, end_id, instruct_id, query_id)
-    trainer = Trainer(model, work / f"{arguments.name}.checkpoint")
-    if not trainer.step:
-        averaged_model(trainer).save_pretrained(work / f"{arguments.name}-start")
-    print("before", json.dumps(report(averaged_model(trainer), work, tokenizer, end_id)))
-    usable = range(min(arguments.pairs_used, len(pairs)))
-    source = batches(pairs, usable, tokenizer, end_id, TOKEN_BUDGET, SEED + trainer.step)
-    tokens, start = 0, time.monotonic()
-    for _ in tqdm(range(trainer.step, arguments.steps), desc="embedder", mininterval=20):
-        batch = next(source)
-        loss = batch_loss(model, batch, labels, targets, end_id)
-        trainer.update(loss, rate_share(trainer.step, arguments.steps))
-        tokens += sum(map(len, batch.queries)) + sum(map(len, batch.documents))
-        if trainer.step % 20 == 0:
-            speed = tokens / (time.monotonic() - start)
-            print(f"step {trainer.step} loss {loss.item():.3f} {tokens:,} tokens {speed:,.0f}/s")
-        if trainer.step % _CHECKPOINT_STEPS == 0:
-            trainer.save()
-            targets = make_targets(work, labels, tokenizer)  # labelling may still go on beside
-        if trainer.step % _MEASURE_STEPS == 0:
-            print("held out", json.dumps(report(averaged_model(trainer), work, tokenizer, end_id)))
-    averaged_model(trainer).save_pretrained(work / arguments.name)
-    print("after", json.dumps(report(averaged_model(trainer), work, tokenizer, end_id)))
+    (arguments.work / f"embedder-{arguments.layers}.meeting").unlink(missing_ok=True)
+    spawn(train, (arguments,), nprocs=arguments.processes)
 
 
 if __name__ == "__main__":

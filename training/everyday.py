@@ -1,15 +1,17 @@
-"""Readers of everyday language: example sentences, names in many languages, talk and speeches."""
+"""Readers of everyday language: example sentences, names in many languages, novels, an interface."""
 
 from __future__ import annotations
 
 import json
 import random
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from extract import Pair
+from extract import Pair, clean
 
 LANGUAGES = (
     *("ar", "bg", "bn", "ca", "cs", "da", "de", "el", "es", "et", "fa", "fi", "fr", "he", "hi", "hr", "hu"),
@@ -18,8 +20,12 @@ LANGUAGES = (
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _EXAMPLE = re.compile(r'"([^"]{16,300})"')
-_TURN = re.compile(r"^\s*(- -|-)\s+(.*\S)\s*$")
-_PASSAGE_SENTENCES = 5
+_R_STRING = re.compile(rb"\x00\x04\x00\x09(\x00\x00[\x00-\x0f].)", re.DOTALL)
+_PHRASE = re.compile(r"^( *)\.?([A-Za-z0-9_-]+) =(?: (.*\S))?\s*$")
+_DECLARATIONS = frozenset(
+    "arb hin rus cmn deu fra spa jpn kor ita por pol nld tur vie ind".split(),
+)
+_PASSAGE_SENTENCES = 4
 _MAX_PASSAGE = 1600
 _SEED = 7
 
@@ -32,22 +38,75 @@ def wordnet_examples(root: Path, name: str) -> Iterator[Pair]:
             yield Pair(sentence, sentence, "single", f"{name}-examples")
 
 
-def speeches(root: Path, name: str) -> Iterator[Pair]:
-    """Pair a sentence of a speech with the passage around it, now without, now with the sentence.
+def novels(root: Path, name: str) -> Iterator[Pair]:
+    """Pair a sentence of a novel with the passage around it, now without, now with the sentence.
 
     The inverse cloze task (Lee et al., 2019, arXiv 1906.00300), which keeps one sentence in ten in its
     passage; half of them here, for a search engine's users often quote.
     """
     generator = random.Random(_SEED)
-    for file in sorted(root.rglob("data/*.txt")):
-        sentences = _SENTENCE_END.split(" ".join(file.read_text("utf-8").split()))
-        for start in range(0, len(sentences) - _PASSAGE_SENTENCES, _PASSAGE_SENTENCES):
-            passage = sentences[start : start + _PASSAGE_SENTENCES]
-            chosen = generator.randrange(len(passage))
-            query = passage[chosen]
-            rest = passage if generator.random() < 0.5 else [*passage[:chosen], *passage[chosen + 1 :]]
-            if 30 < len(query) < 400:
-                yield Pair(query, " ".join(rest)[:_MAX_PASSAGE], "retrieval", name)
+    text = " ".join(" ".join(_r_strings(next(root.rglob("data/Rdata.rdb")))).split())
+    sentences = [sentence for sentence in _SENTENCE_END.split(text) if len(sentence) > 20]
+    for start in range(0, len(sentences) - _PASSAGE_SENTENCES, _PASSAGE_SENTENCES):
+        passage = sentences[start : start + _PASSAGE_SENTENCES]
+        chosen = generator.randrange(len(passage))
+        query = passage[chosen]
+        rest = passage if generator.random() < 0.5 else [*passage[:chosen], *passage[chosen + 1 :]]
+        if 30 < len(query) < 400:
+            yield Pair(query, " ".join(rest)[:_MAX_PASSAGE], "retrieval", name)
+
+
+def _r_strings(file: Path) -> Iterator[str]:
+    """Read the strings of R's data base of objects: deflated blocks, each with its length before."""
+    raw, place = file.read_bytes(), 0
+    while place + 4 < len(raw):
+        block = zlib.decompressobj()
+        data = block.decompress(raw[place + 4 :])
+        place = len(raw) - len(block.unused_data)
+        for found in _R_STRING.finditer(data):
+            length = int.from_bytes(found.group(1))
+            yield data[found.end() : found.end() + length].decode("utf-8", errors="replace")
+
+
+def interface_phrases(english: Path, other: Path, name: str) -> Iterator[Pair]:
+    """Pair the phrases of a translated program with the English ones of the same file and name."""
+    originals = _phrases(english)
+    for key, text in _phrases(other).items():
+        original = originals.get(key, "")
+        if len(original) > 8 and original != text:
+            yield Pair(text, original, "parallel", name)
+
+
+def _phrases(folder: Path) -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], str] = {}
+    with zipfile.ZipFile(next(folder.rglob("*.xpi"))) as pack:
+        for file in sorted(pack.namelist()):
+            if not file.endswith(".ftl"):
+                continue
+            short, message = file.split("/", 2)[-1], ""
+            for line in pack.read(file).decode("utf-8", errors="replace").splitlines():
+                if not (match := _PHRASE.match(line)):
+                    continue
+                indent, key, text = match.groups()
+                message = message if indent else key
+                if text and "{" not in text and "access" not in key:
+                    found[short, f"{message}.{key}"] = clean(text)
+    return found
+
+
+def declaration(root: Path, name: str) -> Iterator[Pair]:
+    """Pair the paragraphs of the declaration of human rights with the English ones."""
+    folder = next(root.rglob("declaration"))
+    english = _paragraphs(folder / "eng.html")
+    for page in sorted(folder.glob("*.html")):
+        others = _paragraphs(page)
+        if page.stem.split("_")[0] in _DECLARATIONS and len(others) == len(english):
+            for ours, theirs in zip(others, english, strict=True):
+                yield Pair(ours, theirs, "parallel", name)
+
+
+def _paragraphs(page: Path) -> list[str]:
+    return [clean(body) for body in re.findall(r"<(?:p|h2|h3)>(.*?)</", page.read_text("utf-8"), re.DOTALL)]
 
 
 def names(root: Path, name: str) -> Iterator[Pair]:
@@ -91,17 +150,3 @@ def _annotations(root: Path, language: str) -> dict[str, Any]:
 
 def _joined(words: dict[str, Sequence[str]], kind: str, joint: str) -> str:
     return joint.join(words.get(kind, ()))
-
-
-def conversations(root: Path, name: str) -> Iterator[Pair]:
-    """Pair what is said with what is answered, in each language's folder."""
-    for file in sorted(root.rglob("data/*/*.yml")):
-        said = ""
-        for line in file.read_text("utf-8", errors="replace").splitlines():
-            turn = _TURN.match(line)
-            if not turn:
-                continue
-            text = turn.group(2).strip("'\"")
-            if turn.group(1) == "-" and said and len(text) > 12:
-                yield Pair(said, text, "retrieval", name)
-            said = text

@@ -1,4 +1,4 @@
-"""Writes the two trained models as checkpoints in the published layout, in fp16.
+"""Writes the trained models as checkpoints in the published layout, in bfloat16.
 
 python export.py --work WORK --out ../src/quiver/models/builtin
 """
@@ -16,6 +16,7 @@ from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM, Qwen3Model
 
 from card import EMBEDDER_CARD, RERANKER_CARD
+from model import HIDDEN
 from prompts import RERANKER_PREFIX, RERANKER_SUFFIX, WEB_SEARCH, embedder_query
 from tokenizer import END_OF_TEXT
 
@@ -62,12 +63,10 @@ def write_tokenizer(source: Path, folder: Path, closes_texts: bool) -> None:
 
 
 def write_model(model: Qwen3Model | Qwen3ForCausalLM, folder: Path) -> None:
-    """Write weights and configuration in fp16, refusing numbers that fp16 cannot hold."""
-    for name, weight in model.named_parameters():
-        weight.data = weight.data.to(torch.float16)
-        if not torch.isfinite(weight).all():
-            raise ValueError(f"{name} does not fit fp16")
-    model.config.dtype = torch.float16
+    """Write weights and configuration in bfloat16, in which the products were trained."""
+    for weight in model.parameters():
+        weight.data = weight.data.to(torch.bfloat16)
+    model.config.dtype = torch.bfloat16
     model.save_pretrained(folder)
     settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     # Readers before transformers 5 look for the rotary base at the top.
@@ -89,7 +88,7 @@ def export_embedder(work: Path, out: Path, weights: str) -> None:
             for i, (path, kind) in enumerate(modules)
         ],
     )
-    pooling = {"word_embedding_dimension": 256, "pooling_mode_lasttoken": True}
+    pooling = {"word_embedding_dimension": HIDDEN, "pooling_mode_lasttoken": True}
     others = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens")
     pooling |= {f"pooling_mode_{name}": False for name in (*others, "weightedmean_tokens")}
     write_json(folder / "1_Pooling/config.json", {**pooling, "include_prompt": True})
@@ -111,7 +110,7 @@ def export_reranker(work: Path, out: Path, weights: str) -> None:
     folder = out / RERANKER
     shutil.rmtree(folder, ignore_errors=True)
     write_model(Qwen3ForCausalLM.from_pretrained(work / weights), folder)
-    write_tokenizer(work / "tokenizer.json", folder, closes_texts=False)
+    write_tokenizer(work / "reranker-tokenizer.json", folder, closes_texts=False)
     # sentence-transformers' CrossEncoder makes the published text of a pair by this template.
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
     (folder / "README.md").write_text(RERANKER_CARD, encoding="utf-8")

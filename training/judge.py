@@ -1,10 +1,13 @@
-"""The reranker's start: a Qwen3 network that, before any training, already compares two texts.
+"""The reranker, set by hand: a Qwen3 network that reads how near two texts are and which words they share.
 
-Built by hand inside the ordinary Qwen3 shape. Layer 0 marks the tokens of the query and of the
-document; layer 1 lets document tokens find like tokens of the query; layer 2 copies the mean of the
-query's token vectors and, apart from it, of the document's into the last token, and its feed-forward
-part multiplies the two, place by place. The sum, with the found tokens' rarity, decides between "yes"
-and "no". Training starts from there and is free to change everything.
+Nothing here is trained but the table of token vectors (`static.py --reranker`). Every row of the table has
+the same length, so norms change nothing but scale. Layer 0 tells each token whether it is in the query or in
+the document. Layer 1 lets each token find its like in the query and take that one's rarity; its like before
+it in the document shares the attention, so a word that comes again counts less. Layer 2 takes the mean of the
+document's vectors into the closing "</think>" and the query's into the last token, which also sums what the
+document's tokens found over the query's rarity. Layer 3 compares the two means: the normed keys and queries
+of four heads give the cosines of four parts of the vectors. What was found and how near the means are decide
+between "yes" and "no".
 """
 
 from __future__ import annotations
@@ -15,173 +18,247 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from transformers import Qwen3ForCausalLM, Qwen3Model
+from transformers import Qwen3Config, Qwen3ForCausalLM, Qwen3Model
 
-from model import (
-    HEAD_DIMENSION,
-    HEADS,
-    HIDDEN,
-    KEY_VALUE_HEADS,
-    MARK,
-    RERANKER_LAYERS,
-    SCRATCH,
-    SLOW,
-    SLOW_CONSTANT,
-    mark_segments,
-    point_queries,
-    quieten,
-    weight,
-)
 from tokenizer import token_id
 
-HALF = 184
-_POOL_SCALE = 36.0
-MATCH_GAIN = 0.01
-_MATCH_SHARPNESS = 1.6
-_FLAG_SHARE, _NOTHING_SHARE = 0.18, 0.25
-_TEMPLATE = ("<|im_start|>", "<|im_end|>", "<think>", "</think>", "<", ">", ":", "\n", "\n\n")
-_PARTS = ("gate", "up", "down")
-_SLOW_PLACES = (*range(20, 30), *range(52, 64))
+HIDDEN, HEADS, HEAD_DIMENSION, LAYERS, FEED_FORWARD = 320, 6, 64, 4, 64
+CONTENT, PART, PARTS = 240, 60, 4
+_CODE_PLACES = (*range(20, 30), *range(52, 62))
+_MATCHING_HEADS = 2
+_CODES = range(CONTENT, CONTENT + _MATCHING_HEADS * len(_CODE_PLACES))
+ROW_LENGTH = 4.0
+MARK = 2.0
+# The slowest pairs of rotary places barely turn with distance: they serve as plain dimensions.
+_SLOW = (31, 30, 29, 28)
+_FAINT = 0.2
+_GATE = 5.0
+# A norm makes a row of length 4 this many times as long; tokens of query and document have flags besides.
+_PLAIN = HIDDEN**0.5 / ROW_LENGTH
+_IN_QUERY, _IN_DOCUMENT = (
+    HIDDEN**0.5 / (ROW_LENGTH**2 + 3.25) ** 0.5,
+    HIDDEN**0.5 / (ROW_LENGTH**2 + 1) ** 0.5,
+)
+_LONGEST = 2.5
+_MEAN_GAIN, _TYPICAL_MEAN = 2.0, 0.24
+_ALL_FOUND = 4e-4
+_TEMPLATE = ("<|im_start|>", "<|im_end|>", "<think>", "</think>", "<", ">", ":", "\n", "\n\n", ">:")
+_LAST_WORDS = "</think>\n\n"
 
 
 @dataclass(frozen=True)
 class Places:
-    """Places of the hidden state between the two halves and the marks."""
+    """Places of the hidden state behind the content and the codes."""
 
-    rarity: int = 2 * HALF
-    rare_query: int = 2 * HALF + 1
-    match: int = 2 * HALF + 2
-    pooled_match: int = 2 * HALF + 3
-    score: int = 2 * HALF + 4
-    bias: int = 2 * HALF + 5
-    turn_mark: int = 2 * HALF + 6
+    constant: int = 300
+    rarity: int = 301
+    query_mark: int = 302
+    document_mark: int = 303
+    turn_mark: int = 304
+    closing: int = 305
+    ordinary: int = 306
+    ballast: int = 307
+    in_query: int = 308
+    in_document: int = 309
+    rare_in_query: int = 310
+    found: int = 311
+    score: int = 312
+    bias: int = 313
+    found_in_document: int = 314
 
 
-PLACES = Places()
-QUERY_FLAG, DOCUMENT_FLAG = SCRATCH.first_share, SCRATCH.second_share
+@dataclass(frozen=True)
+class Weighing:
+    """What counts how much: found words against nearness, and where "yes" begins."""
+
+    found: float = 0.2
+    near: float = 1.0
+    threshold: float = 0.6
+    sharpness: float = 4.0
 
 
-def judge_table(
-    table: NDArray[np.float32], rarity: NDArray[np.float32], yes: int, no: int
+P = Places()
+
+
+def configuration(entries: int, end_id: int) -> Qwen3Config:
+    """Give the Qwen3 configuration of the reranker."""
+    return Qwen3Config(
+        vocab_size=entries,
+        hidden_size=HIDDEN,
+        head_dim=HEAD_DIMENSION,
+        num_attention_heads=HEADS,
+        num_key_value_heads=HEADS,
+        num_hidden_layers=LAYERS,
+        intermediate_size=FEED_FORWARD,
+        max_position_embeddings=32768,
+        rope_parameters={"rope_type": "default", "rope_theta": 1_000_000.0},
+        rms_norm_eps=1e-6,
+        tie_word_embeddings=True,
+        attention_bias=False,
+        bos_token_id=end_id,
+        eos_token_id=end_id,
+    )
+
+
+def laid_out(
+    table: NDArray[np.float32], rarity: NDArray[np.float32], tokenizer: Tokenizer
 ) -> NDArray[np.float32]:
-    """Make the token table: content in the first half, the second half free, marks behind."""
-    made = np.zeros_like(table)
-    made[:, :HALF] = table[:, :HALF]
-    made[:, PLACES.rarity] = rarity
-    made[:, PLACES.bias] = 1
-    made[:, SCRATCH.constant] = 1
-    for token, sign in ((yes, 1.0), (no, -1.0)):
+    """Lay out the token table: content, a random code by which equals know each other, and marks."""
+    generator = np.random.default_rng(1)
+    rows = np.zeros((len(table), HIDDEN), dtype=np.float32)
+    # Turned at random, the parts of the content that heads compare weigh about the same.
+    turned = table @ np.linalg.qr(generator.normal(size=(CONTENT, CONTENT)))[0]
+    lengths = np.linalg.norm(turned, axis=1, keepdims=True)
+    limit = np.quantile(lengths, 0.999)
+    rows[:, :CONTENT] = turned * np.minimum(1, limit / np.maximum(lengths, 1e-9)) * (_LONGEST / limit)
+    codes = generator.normal(size=(len(table), _MATCHING_HEADS, len(_CODE_PLACES)))
+    codes /= np.linalg.norm(codes, axis=2, keepdims=True)
+    rows[:, _CODES] = codes.reshape(len(table), -1)
+    rows[:, P.rarity] = rarity
+    rows[:, P.constant] = rows[:, P.ordinary] = 1
+    for token in {token for text in _TEMPLATE for token in tokenizer.encode(text).ids}:
+        rows[token, :CONTENT] = 0
+        rows[token, P.rarity] = 0
+    for text, place in (
+        ("Query", P.query_mark),
+        ("Document", P.document_mark),
+        ("<|im_end|>", P.turn_mark),
+        ("</think>", P.closing),
+    ):
+        token = token_id(tokenizer, text)
+        rows[token, : CONTENT + len(_CODES)] = 0
+        rows[token, P.rarity] = rows[token, P.ordinary] = 0
+        rows[token, place] = MARK
+    rows[:, P.bias] = 1
+    rows[:, P.ballast] = np.sqrt(ROW_LENGTH**2 - np.square(rows).sum(1))
+    for text, sign in (("yes", 1), ("no", -1)):
         # The table is also the output layer: the answers differ in score and bias only.
-        made[token] = 0
-        made[token, SCRATCH.constant] = 1
-        made[token, PLACES.score] = sign
-        made[token, PLACES.bias] = -sign
-    return made
+        rows[token_id(tokenizer, text)] = 0
+        rows[token_id(tokenizer, text), [P.score, P.bias]] = sign, -sign
+    return rows
+
+
+class Hand:
+    """Sets weights of one layer; everything that is not set is nothing."""
+
+    def __init__(self, body: Qwen3Model, layer: int, sharpness: float) -> None:
+        self._body, self._layer = body, layer
+        for name, value in body.named_parameters():
+            if name.startswith(f"layers.{layer}.") and value.ndim == 2:
+                value.zero_()
+        # A head's normed query and key give a score of at most `sharpness`.
+        root = (sharpness / HEAD_DIMENSION**0.5) ** 0.5
+        self._part("self_attn.q_norm").fill_(root)
+        self._part("self_attn.k_norm").fill_(root)
+
+    def _part(self, part: str) -> torch.Tensor:
+        return self._body.get_parameter(f"layers.{self._layer}.{part}.weight")
+
+    def set(self, side: str, head: int, place: int, hidden: int, value: float) -> None:
+        """Let a head's query, key or value (`q`, `k`, `v`) read a place of the hidden state."""
+        self._part(f"self_attn.{side}_proj")[head * HEAD_DIMENSION + place, hidden] = value
+
+    def write(self, hidden: int, head: int, place: int, value: float) -> None:
+        """Let the hidden state take up a head's value."""
+        self._part("self_attn.o_proj")[hidden, head * HEAD_DIMENSION + place] = value
+
+    def keep_where(self, flag: int, other: int, into: int, scale: float) -> None:
+        """Copy a place into another where a flag is 1 and not where it is nothing or negative."""
+        self._part("mlp.gate_proj")[0, flag] = _GATE
+        self._part("mlp.up_proj")[0, other] = 1
+        self._part("mlp.down_proj")[into, 0] = 1 / (_GATE * scale**2)
 
 
 @torch.no_grad()
 def start_as_judge(
-    model: Qwen3ForCausalLM, table: NDArray[np.float32], tokenizer: Tokenizer, threshold: float
+    model: Qwen3ForCausalLM, rows: NDArray[np.float32], tokenizer: Tokenizer, weighing: Weighing
 ) -> None:
-    """Set the weights as the module's text says; `threshold` weighs against yes."""
+    """Set the weights as the module's text says."""
     body = model.model
-    entries = body.get_parameter("embed_tokens.weight")
-    entries.copy_(torch.from_numpy(table))
-    for text in _TEMPLATE:
-        for token in tokenizer.encode(text).ids:
-            entries[token, :HALF] = 0
-            entries[token, PLACES.rarity] = 0
-    quieten(body)
-    mark_segments(body, token_id(tokenizer, "Query"), token_id(tokenizer, "Document"))
-    _flag_segments(body, token_id(tokenizer, "<|im_end|>"))
-    _match_tokens(body)
-    _pool_both(body)
-    _multiply(body, threshold)
+    body.get_parameter("embed_tokens.weight").copy_(torch.from_numpy(rows))
+    for value in (v for v in body.parameters() if v.ndim == 1):
+        value.fill_(1)
+    body.get_parameter("norm.weight")[P.bias] = weighing.threshold
+    _tell_parts(Hand(body, 0, 12.5))
+    _find_words(Hand(body, 1, 40.0))
+    _gather(Hand(body, 2, 20.0), weighing)
+    after = tokenizer.encode(_LAST_WORDS).ids
+    _compare(Hand(body, 3, 40.0), weighing, len(after) - 1)
 
 
-def _flag_segments(body: Qwen3Model, turn_end: int) -> None:
-    """Turn the shares of the marks before a token into flags, 1 in a segment and at most 0 outside.
+def _tell_parts(hand: Hand) -> None:
+    """Layer 0: marks draw all attention, and their shares tell what part of the request a token is in.
 
-    The end of a turn is a third mark: it comes once before the query and again after the document.
+    The end of a turn is a mark, too: it comes once before the query and again after the document.
     """
-    body.get_parameter("embed_tokens.weight")[turn_end, PLACES.turn_mark] = MARK
-    weight(body, 0, "attn.k_proj")[SLOW, PLACES.turn_mark] = 1
-    weight(body, 0, "attn.v_proj")[2].zero_()[PLACES.turn_mark] = 1
-    output = weight(body, 0, "attn.o_proj")
-    for head in range(HEADS // KEY_VALUE_HEADS):
-        first, second, third = (head * HEAD_DIMENSION + value for value in range(3))
-        unit = float(output[QUERY_FLAG, first])
-        output[:, first : third + 1] = 0
-        output[QUERY_FLAG, first], output[QUERY_FLAG, second] = 2 * unit, -2 * unit
-        output[DOCUMENT_FLAG, second], output[DOCUMENT_FLAG, third] = 6 * unit, -3 * unit
-    weight(body, 0, "mlp.gate_proj")[0].zero_()[QUERY_FLAG] = 1
-    weight(body, 0, "mlp.up_proj")[0].zero_()[PLACES.rarity] = 1
-    weight(body, 0, "mlp.down_proj")[:, 0] = 0
-    weight(body, 0, "mlp.down_proj")[PLACES.rare_query, 0] = 0.004
+    hand.set("q", 0, _SLOW[0], P.constant, 1)
+    hand.set("k", 0, _SLOW[1], P.constant, _FAINT)
+    for value, mark in enumerate((P.query_mark, P.document_mark, P.turn_mark)):
+        hand.set("k", 0, _SLOW[0], mark, 1)
+        hand.set("v", 0, value, mark, 1 / (MARK * _PLAIN))
+    # Shares of query's, document's and turn's marks: 0, 0, 1 before the query, 1/2, 0, 1/2 in it,
+    # 1/3 each in the document, 1/4, 1/4, 1/2 behind it.
+    for value, share in enumerate((2, -2)):
+        hand.write(P.in_query, 0, value, share)
+    for value, share in ((1, 6), (2, -3)):
+        hand.write(P.in_document, 0, value, share)
+    hand.keep_where(P.in_query, P.rarity, P.rare_in_query, _IN_QUERY)
 
 
-def _match_tokens(body: Qwen3Model) -> None:
-    """Layer 1: every token looks for the query's token most like it and takes that one's rarity.
-
-    Tokens are compared by random projections of their content. The query's keys are lifted and the
-    document's lowered by their flags; who finds nothing alike looks at the end of the system turn.
-    """
-    weight(body, 1, "attn.q_norm").fill_(_MATCH_SHARPNESS)
-    weight(body, 1, "attn.k_norm").fill_(_MATCH_SHARPNESS)
-    queries, keys = weight(body, 1, "attn.q_proj"), weight(body, 1, "attn.k_proj")
-    generator = torch.Generator().manual_seed(1)
-    for head in range(HEADS):
-        base = head * HEAD_DIMENSION
-        projection = torch.randn(len(_SLOW_PLACES), HALF, generator=generator) / HALF**0.5
-        for number, place in enumerate(_SLOW_PLACES):
-            keys[base + place, :HALF] = projection[number]
-            queries[base + place, :HALF] = projection[number]
-        queries[base + SLOW, SCRATCH.constant] = _FLAG_SHARE
-        keys[base + SLOW, QUERY_FLAG], keys[base + SLOW, DOCUMENT_FLAG] = _FLAG_SHARE, -_FLAG_SHARE
-        queries[base + SLOW_CONSTANT, SCRATCH.constant] = _NOTHING_SHARE
-        keys[base + SLOW_CONSTANT, PLACES.turn_mark] = 1
-        weight(body, 1, "attn.v_proj")[base].zero_()[PLACES.rare_query] = 1
-        weight(body, 1, "attn.o_proj")[PLACES.match, base] = 1 / HEADS
+def _find_words(hand: Hand) -> None:
+    """Layer 1: each token finds its like; the query's count twice as much as the document's own before it."""
+    for head in range(_MATCHING_HEADS):
+        for number, place in enumerate(_CODE_PLACES):
+            code = _CODES[head * len(_CODE_PLACES) + number]
+            hand.set("q", head, place, code, 1)
+            hand.set("k", head, place, code, 1)
+        hand.set("q", head, _SLOW[0], P.constant, 0.21)
+        hand.set("k", head, _SLOW[0], P.in_query, 0.21)
+        # Who finds nothing alike looks at the end of a turn.
+        hand.set("q", head, _SLOW[1], P.constant, 0.75)
+        hand.set("k", head, _SLOW[1], P.turn_mark, 1)
+        hand.set("v", head, 0, P.rare_in_query, 1 / _IN_QUERY)
+        hand.write(P.found, head, 0, 1 / _MATCHING_HEADS)
+    hand.keep_where(P.in_document, P.found, P.found_in_document, _IN_DOCUMENT)
 
 
-def _pool_both(body: Qwen3Model) -> None:
-    """Copy the query's mean content with half of the heads, the document's with the others."""
-    layer = RERANKER_LAYERS - 1
-    point_queries(body, layer, heads=range(HEADS))
-    keys, values = weight(body, layer, "attn.k_proj"), weight(body, layer, "attn.v_proj")
-    output = weight(body, layer, "attn.o_proj")
-    scale = HIDDEN**-0.5
-    for side, flag in enumerate((QUERY_FLAG, DOCUMENT_FLAG)):
-        first = side * (HEADS // 2) * HEAD_DIMENSION
-        for row in range(first, first + HEADS // 2 * HEAD_DIMENSION, HEAD_DIMENSION):
-            keys[row + SLOW, flag] = 1
-            keys[row + SLOW_CONSTANT, SCRATCH.constant] = 0.2
-        for number in range(HALF):
-            values[first + number].zero_()[number] = 1
-            output[side * HALF + number, first + number] = _POOL_SCALE * scale
-    # The last head has places to spare; it looks more at document tokens that matched the query.
-    base = (HEADS - 1) * HEAD_DIMENSION
-    weight(body, layer, "attn.q_proj")[base + SLOW - 2, SCRATCH.constant] = 0.7
-    keys[base + SLOW - 2, PLACES.match] = 2
-    values[base + HEAD_DIMENSION - 1].zero_()[PLACES.match] = 1
-    output[PLACES.pooled_match, base + HEAD_DIMENSION - 1] = 0.5 * scale
+def _gather(hand: Hand, weighing: Weighing) -> None:
+    """Layer 2: the means of query and document, and what was found over the query's rarity."""
+    for head in range(PARTS):
+        # The closing token looks for the document, every other for the query.
+        hand.set("q", head, _SLOW[0], P.constant, 1)
+        hand.set("q", head, _SLOW[0], P.closing, -1 / MARK)
+        hand.set("q", head, _SLOW[1], P.closing, 1 / MARK)
+        hand.set("k", head, _SLOW[0], P.in_query, 1)
+        hand.set("k", head, _SLOW[1], P.in_document, 1)
+        hand.set("k", head, _SLOW[2], P.constant, _FAINT)
+        for number in range(PART):
+            hand.set("v", head, number, head * PART + number, 1 / _IN_QUERY)
+            hand.write(head * PART + number, head, number, _MEAN_GAIN)
+    # The query's tokens draw the more attention the rarer they are: what was found is shared by them.
+    hand.set("q", PARTS, _SLOW[0], P.constant, 0.4)
+    hand.set("q", PARTS, _SLOW[1], P.constant, 0.9)
+    hand.set("k", PARTS, _SLOW[0], P.rare_in_query, 1)
+    hand.set("k", PARTS, _SLOW[2], P.constant, 0.35)
+    hand.set("v", PARTS, 0, P.found_in_document, 1 / _PLAIN)
+    hand.write(P.score, PARTS, 0, weighing.found / _ALL_FOUND)
 
 
-def _multiply(body: Qwen3Model, threshold: float) -> None:
-    """The last feed-forward part: silu(x) - silu(-x) is x, so pairs of cells multiply exactly."""
-    gates, ups, downs = (weight(body, RERANKER_LAYERS - 1, f"mlp.{part}_proj") for part in _PARTS)
-    gain = 4.0 / HIDDEN
-    for place in range(HALF):
-        for cell, sign in ((2 * place, 1.0), (2 * place + 1, -1.0)):
-            gates[cell].zero_()[place] = sign
-            ups[cell].zero_()[HALF + place] = 1
-            downs[:, cell] = 0
-            downs[PLACES.score, cell] = sign * gain
-    spare = 2 * HALF
-    gates[spare].zero_()[SCRATCH.constant] = 1
-    ups[spare].zero_()[PLACES.pooled_match] = 1
-    downs[:, spare] = 0
-    downs[PLACES.score, spare] = MATCH_GAIN
-    norm = body.get_parameter("norm.weight")
-    norm[:] = 1
-    norm[PLACES.bias] = threshold
+def _compare(hand: Hand, weighing: Weighing, distance: int) -> None:
+    """Layer 3: the last token's attention to the closing token rises with the cosine of the two means."""
+    half = HEAD_DIMENSION // 2
+    places = [*range(half - 2), *range(half, HEAD_DIMENSION - 2)]
+    angles = distance * 1_000_000.0 ** -(np.arange(half) / half)
+    for head in range(PARTS):
+        for number, place in enumerate(places):
+            hidden = head * PART + number
+            hand.set("q", head, place, hidden, weighing.sharpness / 40 / _TYPICAL_MEAN)
+            # Keys are turned by the fixed distance between the two tokens, so that positions cancel.
+            angle, pair = angles[place % half], (place + half) % HEAD_DIMENSION
+            hand.set("k", head, place, hidden, float(np.cos(angle)))
+            hand.set("k", head, pair, hidden, float(np.sin(angle) if place < half else -np.sin(angle)))
+        # Ordinary tokens are kept away; marks, whose keys are nothing, take what the closing token leaves.
+        hand.set("q", head, half - 1, P.constant, -1)
+        hand.set("k", head, half - 1, P.ordinary, 30)
+        hand.set("v", head, 0, P.closing, 1 / (MARK * _PLAIN))
+        hand.write(P.score, head, 0, weighing.near / PARTS)

@@ -1,9 +1,8 @@
-"""The small Qwen3 shape, its start as a static embedder, and batches of token rows.
+"""The embedder, set by hand: a Qwen3 network around the token table that `static.py` trained.
 
-The start: the token table is the one that `static.py` trained. The first layer marks the tokens after
-an instruction's "Query"; the last copies the mean of the marked tokens (of all, where none is) into the
-end token. So the untrained model is a bag-of-words embedder that knows what a prompt is, and training
-begins from there.
+The first layer marks the tokens after an instruction's "Query"; the last copies the mean of the marked
+tokens' vectors (of all, where none is marked) into the end token. So the network is the static embedder and
+knows what a prompt is; it may be trained on from there.
 """
 
 from __future__ import annotations
@@ -14,17 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import DynamicCache, Qwen3Config, Qwen3Model
+from tokenizers import Tokenizer
+from transformers import Qwen3Config, Qwen3Model
+
+from tokenizer import END_OF_TEXT, token_id
 
 HIDDEN = 384
 HEAD_DIMENSION = 64
 # As many values as places: one layer can copy a whole mean.
 KEY_VALUE_HEADS = 6
 HEADS = 6
-EMBEDDER_LAYERS, RERANKER_LAYERS = 2, 3
+LAYERS = 2
 FEED_FORWARD = 384
-CUTS = (384, 192, 96)
-_RARITY = 1e-3
 _NOISE = 1e-4
 _OUTPUT_NOISE = 1e-5
 MARK = 2.0
@@ -67,17 +67,6 @@ def configuration(entries: int, end_id: int, layers: int) -> Qwen3Config:
         bos_token_id=end_id,
         eos_token_id=end_id,
     )
-
-
-def token_table(vocabulary_targets: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Weight the entries' vectors by rarity; the last place is a constant that carries scale."""
-    frequency = counts / max(1, counts.sum())
-    table = vocabulary_targets * (_RARITY / (_RARITY + frequency))[:, None]
-    # The norm before each layer would undo the weights; a constant place makes it nearly linear.
-    table[:, CONTENT:] = 0
-    table[:, SCRATCH.constant] = 1
-    weighted: NDArray[np.float32] = table.astype(np.float32)
-    return weighted
 
 
 def weight(model: Qwen3Model, layer: int, part: str) -> torch.Tensor:
@@ -177,45 +166,12 @@ def start_as_static_embedder(
     pool(model, last, range(CONTENT))
 
 
-def padded(rows: Sequence[Sequence[int]], filler: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pad rows on the right and give the place of each row's last token."""
-    last = torch.tensor([len(row) - 1 for row in rows])
-    ids = torch.full((len(rows), int(last.max()) + 1), filler, dtype=torch.long)
-    for line, row in enumerate(rows):
-        ids[line, : len(row)] = torch.tensor(row, dtype=torch.long)
-    return ids, last
-
-
-def last_states(
-    model: Qwen3Model, rows: Sequence[Sequence[int]], filler: int, prefix: Sequence[int] = ()
-) -> torch.Tensor:
-    """Give the state at the last token of each row; causal attention never sees the padding.
-
-    A prefix that all rows share runs once and every row attends to it.
-    """
-    ids, last = padded(rows, filler)
-    cache = None
-    if prefix:
-        cache = DynamicCache(config=model.config)
-        model(torch.tensor([list(prefix)]), past_key_values=cache, use_cache=True)
-        cache.batch_repeat_interleave(len(rows))
-    states: torch.Tensor = model(ids, past_key_values=cache, use_cache=bool(prefix)).last_hidden_state
-    return states[torch.arange(len(rows)), last]
-
-
-@torch.inference_mode()
-def embed(
-    model: Qwen3Model, rows: Sequence[Sequence[int]], filler: int, batch_tokens: int = 8192
-) -> NDArray[np.float32]:
-    """Embed token rows (with their end tokens) in batches of like length."""
-    vectors = np.empty((len(rows), HIDDEN), dtype=np.float32)
-    batch: list[int] = []
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    for place, i in enumerate(order):
-        batch.append(i)
-        last = place + 1 == len(order)
-        if last or (len(batch) + 1) * len(rows[order[place + 1]]) > batch_tokens:
-            states = last_states(model, [rows[j] for j in batch], filler)
-            vectors[batch] = torch.nn.functional.normalize(states, dim=-1).numpy()
-            batch = []
-    return vectors
+def static_embedder(trained: NDArray[np.float32], tokenizer: Tokenizer) -> Qwen3Model:
+    """Build the embedder around a table."""
+    end_id = token_id(tokenizer, END_OF_TEXT)
+    torch.manual_seed(0)
+    model: Qwen3Model = Qwen3Model(configuration(len(trained), end_id, LAYERS)).eval()
+    # What tells a prompt: the first token of "Instruct" and the whole of "Query".
+    marks = tokenizer.encode("Instruct").ids[0], token_id(tokenizer, "Query")
+    start_as_static_embedder(model, scaled_table(trained), end_id, *marks)
+    return model

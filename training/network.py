@@ -1,0 +1,310 @@
+"""The small Qwen3 network as it is trained: the published arithmetic over texts of many lengths at once.
+
+The weights are those of transformers' `Qwen3Model`, the order of work is another: all texts of a batch lie
+end to end, so norms and products see one long row of tokens and only attention looks at groups of like
+length; an instruction that queries share is computed once; the last layer computes keys and values for all
+tokens, but everything else for the last token of each text only, since nothing else is read. Products are
+in bfloat16. `torch.compile` made it no faster on two cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import (
+    embedding,
+    embedding_bag,
+    linear,
+    normalize,
+    scaled_dot_product_attention,
+    silu,
+)
+from transformers import Qwen3Config, Qwen3Model
+
+HIDDEN, HEAD_DIMENSION, HEADS = 384, 64, 6
+FEED_FORWARD = 1024
+CUTS = (384, 192, 96)
+_ROTARY_BASE = 1_000_000.0
+_EPSILON = 1e-6
+_WORK = torch.bfloat16
+
+
+def configuration(entries: int, end_id: int, layers: int) -> Qwen3Config:
+    """Give the Qwen3 configuration of a built-in model."""
+    return Qwen3Config(
+        vocab_size=entries,
+        hidden_size=HIDDEN,
+        head_dim=HEAD_DIMENSION,
+        num_attention_heads=HEADS,
+        # As many values as places: one layer can carry a whole mean.
+        num_key_value_heads=HEADS,
+        num_hidden_layers=layers,
+        intermediate_size=FEED_FORWARD,
+        max_position_embeddings=32768,
+        rope_parameters={"rope_type": "default", "rope_theta": _ROTARY_BASE},
+        rms_norm_eps=_EPSILON,
+        tie_word_embeddings=True,
+        attention_bias=False,
+        bos_token_id=end_id,
+        eos_token_id=end_id,
+    )
+
+
+@dataclass(frozen=True)
+class Group:
+    """Texts of like length, padded on the right, and the place of each one's last token."""
+
+    ids: torch.Tensor
+    last: torch.Tensor
+    order: list[int]
+
+
+def grouped(rows: Sequence[NDArray[np.int32]], filler: int) -> list[Group]:
+    """Sort token rows by length into groups with little padding."""
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    groups: list[Group] = []
+    start = 0
+    for place in range(1, len(order) + 1):
+        first = len(rows[order[start]])
+        if place < len(order) and len(rows[order[place]]) <= 1.2 * first + 4:
+            continue
+        chosen = order[start:place]
+        ids = np.full((len(chosen), len(rows[chosen[-1]])), filler, dtype=np.int64)
+        for line, i in enumerate(chosen):
+            ids[line, : len(rows[i])] = rows[i]
+        last = torch.tensor([len(rows[i]) - 1 for i in chosen])
+        groups.append(Group(torch.from_numpy(ids), last, chosen))
+        start = place
+    return groups
+
+
+def _norm(states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    scale = torch.rsqrt(states.square().mean(-1, keepdim=True) + _EPSILON)
+    return states * scale * weight
+
+
+def _turned(vectors: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor) -> torch.Tensor:
+    first, second = vectors.chunk(2, -1)
+    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1)
+
+
+def _heads_of(
+    states: torch.Tensor,
+    matrix: torch.Tensor,
+    norms: Sequence[torch.Tensor],
+    cosines: torch.Tensor,
+    sines: torch.Tensor,
+) -> tuple[torch.Tensor, ...]:
+    """Project normed states to heads; the first projections are normed and turned, a value is neither."""
+    joint = linear(states.to(_WORK), matrix).view(len(states), -1, HEADS, HEAD_DIMENSION)
+    turned = [
+        _turned(_norm(joint[:, i].float(), norm), cosines[:, None], sines[:, None]).to(_WORK)
+        for i, norm in enumerate(norms)
+    ]
+    return *turned, *(joint[:, i] for i in range(len(norms), joint.shape[1]))
+
+
+def _feed_forward(
+    states: torch.Tensor, norm: torch.Tensor, gate_up: torch.Tensor, down: torch.Tensor
+) -> torch.Tensor:
+    gate, up = linear(_norm(states, norm).to(_WORK), gate_up).chunk(2, -1)
+    return states + linear(silu(gate) * up, down)
+
+
+class Network:
+    """A `Qwen3Model`'s weights with the forward pass for training."""
+
+    def __init__(self, model: Qwen3Model) -> None:
+        self.model = model
+        self.layers = model.config.num_hidden_layers
+        inverse = _ROTARY_BASE ** -(torch.arange(0, HEAD_DIMENSION, 2) / HEAD_DIMENSION)
+        angles = torch.arange(2048)[:, None] * inverse
+        self._cosines, self._sines = angles.cos(), angles.sin()
+
+    def weight(self, layer: int, part: str) -> torch.Tensor:
+        """Give a layer's weight by its name without `.weight`."""
+        return self.model.get_parameter(f"layers.{layer}.{part}.weight")
+
+    def last_states(
+        self, rows: Sequence[NDArray[np.int32]], filler: int, prefixed: int = 0, prefix: Sequence[int] = ()
+    ) -> torch.Tensor:
+        """Give the state of each row's last token; the first `prefixed` rows follow the shared prefix."""
+        parts = [(rows[:prefixed], len(prefix)), (rows[prefixed:], 0)]
+        groups, begins = [], []
+        for part, begin in parts:
+            if len(part):
+                found = grouped(part, filler)
+                offset = 0 if begin or not prefixed else prefixed
+                groups += [Group(g.ids, g.last, [i + offset for i in g.order]) for g in found]
+                begins += [begin] * len(found)
+        if prefixed:
+            ids = torch.tensor([list(prefix)])
+            groups.append(Group(ids, torch.tensor([ids.shape[1] - 1]), []))
+            begins.append(0)
+        states = self._run(groups, begins)
+        order = torch.tensor([i for group in groups for i in group.order])
+        return states[: len(order)][torch.argsort(order)]
+
+    def _run(self, groups: Sequence[Group], begins: Sequence[int]) -> torch.Tensor:
+        shapes = [(group.ids.shape[0], group.ids.shape[1]) for group in groups]
+        places = torch.cat(
+            [(begin + torch.arange(t)).repeat(b) for (b, t), begin in zip(shapes, begins, strict=True)]
+        )
+        cosines, sines = self._cosines[places], self._sines[places]
+        tokens = torch.cat([group.ids.reshape(-1) for group in groups])
+        states = embedding(tokens, self.model.get_parameter("embed_tokens.weight"))
+        for layer in range(self.layers - 1):
+            states = self._full_layer(layer, states, cosines, sines, shapes, begins)
+        starts = np.cumsum([0, *(b * t for b, t in shapes)])
+        ends = torch.cat(
+            [
+                start + torch.arange(b) * t + group.last
+                for (b, t), start, group in zip(shapes, starts[:-1], groups, strict=True)
+            ]
+        )
+        return self._last_layer(states, ends, cosines, sines, groups, begins)
+
+    def _joint(self, layer: int, parts: Sequence[str]) -> torch.Tensor:
+        return torch.cat([self.weight(layer, part).to(_WORK) for part in parts])
+
+    def _norms(self, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.weight(layer, "self_attn.q_norm"), self.weight(layer, "self_attn.k_norm")
+
+    def _full_layer(
+        self,
+        layer: int,
+        states: torch.Tensor,
+        cosines: torch.Tensor,
+        sines: torch.Tensor,
+        shapes: Sequence[tuple[int, int]],
+        begins: Sequence[int],
+    ) -> torch.Tensor:
+        normed = _norm(states, self.weight(layer, "input_layernorm"))
+        matrix = self._joint(layer, [f"self_attn.{side}_proj" for side in "qkv"])
+        sides = _heads_of(normed, matrix, self._norms(layer), cosines, sines)
+        sizes = [b * t for b, t in shapes]
+        split = [side.split(sizes) for side in sides]
+        reads = []
+        for number, ((b, t), begin) in enumerate(zip(shapes, begins, strict=True)):
+            query, key, value = (side[number].view(b, t, HEADS, -1).transpose(1, 2) for side in split)
+            mask = None
+            if begin:
+                key, value = (
+                    torch.cat([side[-1].transpose(0, 1)[None].expand(b, -1, -1, -1), own], 2)
+                    for side, own in ((split[1], key), (split[2], value))
+                )
+                mask = torch.ones(t, begin + t, dtype=torch.bool).tril(begin)
+            read = scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
+            reads.append(read.transpose(1, 2).reshape(b * t, HIDDEN))
+        states = states + linear(torch.cat(reads), self.weight(layer, "self_attn.o_proj").to(_WORK))
+        return _feed_forward(states, *self._feed_forward_weights(layer))
+
+    def _feed_forward_weights(self, layer: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        gate_up = self._joint(layer, ["mlp.gate_proj", "mlp.up_proj"])
+        return (
+            self.weight(layer, "post_attention_layernorm"),
+            gate_up,
+            self.weight(layer, "mlp.down_proj").to(_WORK),
+        )
+
+    def _last_layer(
+        self,
+        states: torch.Tensor,
+        ends: torch.Tensor,
+        cosines: torch.Tensor,
+        sines: torch.Tensor,
+        groups: Sequence[Group],
+        begins: Sequence[int],
+    ) -> torch.Tensor:
+        layer = self.layers - 1
+        query_norm, key_norm = self._norms(layer)
+        normed = _norm(states, self.weight(layer, "input_layernorm"))
+        matrix = self._joint(layer, ["self_attn.k_proj", "self_attn.v_proj"])
+        keys, values = _heads_of(normed, matrix, (key_norm,), cosines, sines)
+        query_matrix = self.weight(layer, "self_attn.q_proj").to(_WORK)
+        (queries,) = _heads_of(normed[ends], query_matrix, (query_norm,), cosines[ends], sines[ends])
+        sizes = [group.ids.numel() for group in groups]
+        split_keys, split_values = keys.split(sizes), values.split(sizes)
+        reads, first = [], 0
+        for number, (group, begin) in enumerate(zip(groups, begins, strict=True)):
+            b, t = group.ids.shape
+            query = queries[first : first + b, :, None]
+            key, value = (
+                side[number].view(b, t, HEADS, -1).transpose(1, 2) for side in (split_keys, split_values)
+            )
+            if begin:
+                key, value = (
+                    torch.cat([side[-1].transpose(0, 1)[None].expand(b, -1, -1, -1), own], 2)
+                    for side, own in ((split_keys, key), (split_values, value))
+                )
+            seen = torch.arange(begin + t) <= begin + group.last[:, None]
+            scores = (query @ key.transpose(2, 3)).float() * HEAD_DIMENSION**-0.5
+            shares = scores.masked_fill(~seen[:, None, None], float("-inf")).softmax(-1)
+            reads.append((shares.to(_WORK) @ value).reshape(b, HIDDEN))
+            first += b
+        ended = states[ends] + linear(torch.cat(reads), self.weight(layer, "self_attn.o_proj").to(_WORK))
+        ended = _feed_forward(ended, *self._feed_forward_weights(layer))
+        return _norm(ended, self.model.get_parameter("norm.weight"))
+
+
+class PoolingNetwork(Network):
+    """A network of one layer: the mean of token vectors, weighted by each head's attention.
+
+    Its attention is held to the rotary pairs that hardly turn, so a token counts the same wherever it stands:
+    keys and values are computed once for each distinct token, and a text is a weighted sum of them.
+    """
+
+    def last_states(
+        self, rows: Sequence[NDArray[np.int32]], filler: int, prefixed: int = 0, prefix: Sequence[int] = ()
+    ) -> torch.Tensor:
+        """Give the state of each row's last token, which must be the end token; there are no prefixes."""
+        tokens, inverse = np.unique(np.concatenate(rows), return_inverse=True)
+        places = torch.from_numpy(inverse)
+        starts = torch.from_numpy(np.cumsum([0, *map(len, rows)])[:-1])
+        ids = torch.from_numpy(tokens.astype(np.int64))
+        states = embedding(ids, self.model.get_parameter("embed_tokens.weight"))
+        normed = _norm(states, self.weight(0, "input_layernorm")).to(_WORK)
+        query_norm, key_norm = self._norms(0)
+        slow = slow_places()
+        end = normed[ids == filler]
+        queries = linear(end, self.weight(0, "self_attn.q_proj").to(_WORK)).float().view(HEADS, -1) * slow
+        keys = linear(normed, self.weight(0, "self_attn.k_proj").to(_WORK)).float()
+        keys = _norm(keys.view(-1, HEADS, HEAD_DIMENSION) * slow, key_norm)
+        scores = (keys * _norm(queries, query_norm)).sum(-1) * HEAD_DIMENSION**-0.5
+        shares = (scores - scores.detach().max()).exp()
+        values = linear(normed, self.weight(0, "self_attn.v_proj").to(_WORK)).float()
+        weighted = (values.view(-1, HEADS, HEAD_DIMENSION) * shares[:, :, None]).flatten(1)
+        sums = embedding_bag(places, weighted, starts, mode="sum")
+        read = (
+            sums.view(-1, HEADS, HEAD_DIMENSION)
+            / embedding_bag(places, shares, starts, mode="sum")[:, :, None]
+        )
+        output = self.weight(0, "self_attn.o_proj").to(_WORK)
+        ended = states[ids == filler] + linear(read.flatten(1).to(_WORK), output)
+        return _norm(
+            _feed_forward(ended, *self._feed_forward_weights(0)), self.model.get_parameter("norm.weight")
+        )
+
+
+def slow_places() -> torch.Tensor:
+    """Mark the places of a head whose rotary pairs turn by less than a quarter in 256 tokens."""
+    half = HEAD_DIMENSION // 2
+    return (torch.arange(HEAD_DIMENSION) % half >= half // 2).float()
+
+
+@torch.inference_mode()
+def embed(
+    network: Network, rows: Sequence[NDArray[np.int32]], filler: int, texts_at_once: int = 512
+) -> NDArray[np.float32]:
+    """Embed token rows (with their end tokens)."""
+    vectors = np.empty((len(rows), HIDDEN), dtype=np.float32)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    for start in range(0, len(order), texts_at_once):
+        chosen = order[start : start + texts_at_once]
+        states = network.last_states([rows[i] for i in chosen], filler)
+        vectors[chosen] = normalize(states, dim=-1).numpy()
+    return vectors
