@@ -1,12 +1,21 @@
-"""Real sets and the built-in embedder: mteb's evaluator and ours agree."""
+"""Real sets and the built-in models: mteb's evaluator and ours agree on every type and in two stages."""
 
 from pathlib import Path
 
 import pytest
 
-from quiver import Embedder
-from quiver.evaluate import evaluate
-from quiver.evaluate.mteb import MtebEncoder, evaluate_tasks, folder_instruction, folder_task
+from quiver import Embedder, Reranker
+from quiver.evaluate import RerankStage, evaluate
+from quiver.evaluate.mteb import (
+    Candidates,
+    MtebCrossEncoder,
+    MtebEncoder,
+    evaluate_tasks,
+    folder_instruction,
+    folder_task,
+    rankings_folder,
+    reordering,
+)
 from quiver.evaluate.scores import TaskScore
 from tests.evaluate.test_open_sets import SETS
 
@@ -15,8 +24,13 @@ OF_TYPE = {
     "reranking": "trecqa-rerank-en",
     "sts": "stsb-en",
     "pair_classification": "mrpc-en",
+    "classification": "counterfactual-de",
+    "clustering": "stackoverflow-clusters-en",
+    "bitext": "ntrex",
 }
 EXACT = 1e-6
+TOP = 12
+"""Candidates of the second stage: the metric looks at ten, and mteb forgets those below the cut."""
 
 pytestmark = pytest.mark.skipif(
     not all((SETS / name).is_dir() for name in OF_TYPE.values()),
@@ -49,3 +63,19 @@ def test_the_numbers_agree(name: str, embedder: Embedder, model: MtebEncoder, tm
     outcome = evaluate_tasks([folder_task(folder)], model, folder=tmp_path, show_progress_bar=False)
     assert outcome.failures == []
     assert exact(outcome.scores[0]) == pytest.approx(ours.score, abs=EXACT)
+
+
+def test_two_stages(embedder: Embedder, model: MtebEncoder, tmp_path: Path) -> None:
+    """The best of the embedder, in the reranker's order."""
+    folder, reranker = SETS / "birco-wtb", Reranker()
+    stage = RerankStage(name="mini", model=reranker, top=TOP)
+    [_, ours] = evaluate([folder], {"mini": embedder}, reranker=stage, show_progress_bar=False)
+    evaluate_tasks([folder_task(folder)], model, folder=tmp_path, show_progress_bar=False)
+    candidates = Candidates(rankings_folder(model, tmp_path), top=TOP)
+    judge = reordering(
+        MtebCrossEncoder(reranker, "quiver/mini-reranker", folder_instruction), candidates.origin
+    )
+    [score] = evaluate_tasks(
+        [folder_task(folder)], judge, folder=tmp_path, candidates=candidates, show_progress_bar=False
+    ).scores
+    assert exact(score) == pytest.approx(ours.score, abs=EXACT)
