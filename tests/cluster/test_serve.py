@@ -1,6 +1,5 @@
 """The server on Ray Serve: the policy that counts copies, and a copy that answers."""
 
-import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,9 +54,6 @@ def test_a_misspelt_argument_is_refused() -> None:
         build({"embeder": "x"})
 
 
-@pytest.mark.skipif(
-    "QUIVER_RAY_SERVE" not in os.environ, reason="starts Ray Serve, which takes long: set QUIVER_RAY_SERVE=1"
-)
 def test_a_copy_answers_on_the_cluster(nodes: Nodes) -> None:
     import ray
     from ray import serve
