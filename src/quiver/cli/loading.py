@@ -56,20 +56,27 @@ class ModelOptions:
         """What to write into files as the model's name; ``builtin`` is the one that ships."""
         return self.model or self.served_as or (builtin if self.url is None else "served")
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What ``Embedder`` and ``Reranker`` take alike, without what runs them."""
+        return {
+            "revision": self.revision,
+            "device": self.device,
+            "dtype": self.dtype,
+            "max_length": self.max_length,
+            "on_too_long": self.on_too_long,
+            "parse_special_tokens": self.parse_special_tokens,
+            "token_budget": self.token_budget,
+        }
+
     def embedder_arguments(self, dimension: int | None) -> dict[str, Any]:
         """Arguments of ``Embedder``, as they hold in any folder and on every node of a cluster."""
         is_here = self.model is not None and Path(self.model).exists()
         return {
             "model": str(Path(self.model or "").resolve()) if is_here else self.model,
             "backend": self.backend,
-            "revision": self.revision,
-            "device": self.device,
-            "dtype": self.dtype,
-            "max_length": self.max_length,
-            "on_too_long": self.on_too_long,
             "truncate_dim": dimension,
-            "parse_special_tokens": self.parse_special_tokens,
-            "token_budget": self.token_budget,
+            **self.arguments,
         }
 
 
@@ -78,18 +85,7 @@ def load_embedder(options: ModelOptions, *, dimension: int | None) -> "Embedder"
     from quiver.embedder import Embedder
 
     with _warnings_as_lines():
-        return Embedder(
-            options.model,
-            backend=options.engine,
-            revision=options.revision,
-            device=options.device,
-            dtype=options.dtype,
-            max_length=options.max_length,
-            on_too_long=options.on_too_long,
-            truncate_dim=dimension,
-            parse_special_tokens=options.parse_special_tokens,
-            token_budget=options.token_budget,
-        )
+        return Embedder(options.model, backend=options.engine, truncate_dim=dimension, **options.arguments)
 
 
 def load_reranker(options: ModelOptions) -> "Reranker":
@@ -97,17 +93,7 @@ def load_reranker(options: ModelOptions) -> "Reranker":
     from quiver.reranker import Reranker
 
     with _warnings_as_lines():
-        return Reranker(
-            options.model,
-            backend=options.engine,
-            revision=options.revision,
-            device=options.device,
-            dtype=options.dtype,
-            max_length=options.max_length,
-            on_too_long=options.on_too_long,
-            parse_special_tokens=options.parse_special_tokens,
-            token_budget=options.token_budget,
-        )
+        return Reranker(options.model, backend=options.engine, **options.arguments)
 
 
 @contextmanager
