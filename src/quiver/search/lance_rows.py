@@ -13,6 +13,7 @@ from quiver.search.described import described, heading_trail
 from quiver.search.filters import filter_keys
 from quiver.search.passages import Passage
 from quiver.search.store import Found, IndexedFile, IndexInfo
+from quiver.search.stored_passage import passage_of
 from quiver.search.terms import terms
 
 FILES = pa.schema([pa.field("path", pa.string(), nullable=False), pa.field("digest", pa.string())])
@@ -66,22 +67,6 @@ def file_table(files: Sequence[IndexedFile], *, finished: bool) -> pa.Table:
     """The files' digests, or empty ones for files that are under way."""
     digests = [file.digest if finished else "" for file in files]
     return pa.table({"path": [file.path for file in files], "digest": digests}, schema=FILES)
-
-
-def passage_of(row: Mapping[str, Any]) -> Passage:
-    """The passage of a row that has the columns ``SHOWN``."""
-    details = json.loads(row["details"])
-    return Passage(
-        text=row["text"],
-        path=row["path"],
-        title=row["title"],
-        headings=tuple(details["headings"]),
-        first_line=row["first_line"],
-        last_line=row["last_line"],
-        page=row["page"],
-        start=row["start"],
-        metadata=details["metadata"],
-    )
 
 
 def found_of(row: Mapping[str, Any], score: float) -> Found:

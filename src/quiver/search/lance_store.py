@@ -29,13 +29,13 @@ from quiver.search.lance_rows import (
     SHOWN,
     file_table,
     found_of,
-    passage_of,
     passage_schema,
     passage_table,
     vectors_of,
 )
 from quiver.search.lock import only_writer
 from quiver.search.store import Found, IndexedFile, IndexInfo
+from quiver.search.stored_passage import passage_of
 from quiver.search.terms import terms
 from quiver.whole_file import write_whole
 

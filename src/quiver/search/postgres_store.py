@@ -21,8 +21,8 @@ from quiver.results import Floats
 from quiver.search.described import described, heading_trail
 from quiver.search.filters import Column, Comparison, Filter, filter_keys, key_of, keys_of, render
 from quiver.search.info_file import read_info, write_info
-from quiver.search.passages import Passage
 from quiver.search.store import Found, IndexedFile, IndexInfo
+from quiver.search.stored_passage import passage_of
 from quiver.search.terms import terms
 
 EXACT_BYTES = 128 * 2**20
@@ -246,7 +246,7 @@ class PostgresStore:
         return IndexedFile(
             path=path,
             digest=digests[0]["digest"],
-            passages=[_passage(row) for row in rows],
+            passages=[passage_of(row) for row in rows],
             vectors=np.asarray(vectors, np.float32).reshape(-1, self.info.fingerprint.dimension),
         )
 
@@ -332,23 +332,8 @@ def _connect(words: str) -> "psycopg.Connection[tuple[Any, ...]]":
 
 
 def _found(rows: Sequence[dict[str, Any]]) -> list[Found]:
-    found = [Found(_passage(row), row["number"], row["score"]) for row in rows]
+    found = [Found(passage_of(row), row["number"], row["score"]) for row in rows]
     return sorted(found, key=lambda each: (-each.score, each.passage.path, each.number))
-
-
-def _passage(row: dict[str, Any]) -> Passage:
-    details = json.loads(row["details"])
-    return Passage(
-        text=row["text"],
-        path=row["path"],
-        title=row["title"],
-        headings=tuple(details["headings"]),
-        first_line=row["first_line"],
-        last_line=row["last_line"],
-        page=row["page"],
-        start=row["start"],
-        metadata=details["metadata"],
-    )
 
 
 def _storable(text: str) -> str:

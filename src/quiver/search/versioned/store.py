@@ -24,6 +24,7 @@ from quiver.search.filters import And, Column, Comparison, Filter, filter_keys
 from quiver.search.info_file import read_info
 from quiver.search.passages import Passage
 from quiver.search.store import Found, IndexedFile, IndexInfo
+from quiver.search.stored_passage import passage_of
 from quiver.search.terms import terms
 from quiver.search.versioned import state as states
 from quiver.search.versioned.state import State
@@ -311,17 +312,6 @@ def _ordered(found: list[Found], count: int) -> list[Found]:
 
 def _passage(row: Row) -> Passage:
     try:
-        details = json.loads(row["details"])
-        return Passage(
-            text=row["text"],
-            path=row["path"],
-            title=row["title"],
-            headings=tuple(details["headings"]),
-            first_line=row["first_line"],
-            last_line=row["last_line"],
-            page=row["page"],
-            start=row["start"],
-            metadata=details["metadata"],
-        )
+        return passage_of(row)
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"a passage of the index is damaged: {error}") from error
