@@ -125,6 +125,17 @@ def test_a_worker_that_dies_comes_back_and_others_go_on() -> None:
         assert process.wait(timeout=60) == 0
 
 
+def test_workers_end_with_a_parent_that_was_killed() -> None:
+    with serving("--workers", "2") as (process, url):
+        wait_until(lambda: len(children_of(process.pid)) == 2)
+        wait_until(lambda: ask(url) == 200)
+        workers = children_of(process.pid)
+        process.kill()
+        process.wait()
+        wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+        assert not is_ready(url)
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     folder = tmp_path_factory.mktemp("certificate")

@@ -1,10 +1,13 @@
 """Run: uvicorn around the application."""
 
 import gc
+import multiprocessing.connection
 import os
+import signal
 import socket
 import ssl
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,18 +87,37 @@ def run_workers(
 ) -> None:
     """Serve from several processes, and start one anew when it dies; ``make_app`` must pickle.
 
-    They take connections from one socket and map one packed copy of the weights. Each has its share of the
+    They take connections from one socket and map one packed copy of the weights, and stop when this process
+    is gone, however it went. Each has its share of the
     cores, unless OMP_NUM_THREADS says otherwise. Raises InputError if the certificate cannot be used.
     """
     if certificate is not None:
         certificate.check()
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
-    chosen = configuration(make_app, certificate)
+    chosen = configuration(_FollowsParent(make_app), certificate)
     chosen.workers, chosen.factory = workers, True
     bound.listen(chosen.backlog)
     with TemporaryDirectory(prefix="quiver-metrics-") as folder:
         os.environ[SHARED_FOLDER] = folder
         Multiprocess(chosen, [bound]).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _FollowsParent:
+    """Makes a worker's application, and stops the worker as a signal would once its parent is gone."""
+
+    make_app: Callable[[], ASGIApp]
+
+    def __call__(self) -> ASGIApp:
+        threading.Thread(target=_stop_after_parent, name="quiver-parent", daemon=True).start()
+        return self.make_app()
+
+
+def _stop_after_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def configuration(
