@@ -26,7 +26,7 @@ def calibrate(
     model: options.Model = None,
     url: options.Url = None,
     served_as: options.ServedAs = None,
-    api_key_env: options.ApiKeyEnv = "QUIVER_API_KEY",
+    api_key_env: options.ApiKeyEnv = options.API_KEY_ENV,
     revision: options.Revision = None,
     device: options.Device = None,
     dtype: options.DtypeOption = options.Dtype.AUTO,

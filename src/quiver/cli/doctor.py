@@ -40,7 +40,7 @@ def doctor(
         ),
     ] = None,
     served_as: options.ServedAs = None,
-    api_key_env: options.ApiKeyEnv = "QUIVER_API_KEY",
+    api_key_env: options.ApiKeyEnv = options.API_KEY_ENV,
     device: options.Device = None,
     dtype: options.DtypeOption = options.Dtype.AUTO,
     output_format: options.ListFormatOption = options.ListFormat.TABLE,

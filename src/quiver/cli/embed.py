@@ -79,7 +79,7 @@ def embed(
     model: options.Model = None,
     url: options.Url = None,
     served_as: options.ServedAs = None,
-    api_key_env: options.ApiKeyEnv = "QUIVER_API_KEY",
+    api_key_env: options.ApiKeyEnv = options.API_KEY_ENV,
     revision: options.Revision = None,
     dim: Annotated[
         int | None,
@@ -139,7 +139,7 @@ def embed(
             model_options,
             dim,
             prompts.arguments,
-            ray_options.workers_of(ray, ray_workers, ray_cpus),
+            ray_options.workers_of(ray, ray_workers, ray_cpus, url),
             part_rows,
             say,
             show_progress=False if quiet else None,

@@ -29,10 +29,6 @@ def embed_on_ray(
     """Embed files on a cluster, and tell what it took."""
     if choice.arguments or not choice.files or any(str(path) == "-" for path in choice.files):
         raise InputError("--ray embeds files that all nodes reach; name them with --input")
-    if model.url is not None:
-        raise InputError(
-            "--ray runs the model on the cluster's nodes and --url on a server: give one of them"
-        )
     if output is None:
         raise InputError("--ray writes a folder of Parquet parts, or a NAME.lance; name it with --output")
 

@@ -24,6 +24,7 @@ Examples:
   quiver index docs src/README.md
   quiver index
   quiver index ~/notes --index ~/notes-index --model Qwen/Qwen3-Embedding-0.6B
+  quiver index papers --model Qwen/Qwen3-Embedding-8B --url http://gpu-machine:8000
   quiver index ~/notes --store qdrant+http://localhost:6333/notes
   quiver index /shared/papers --store milvus+http://milvus:19530/papers --ray auto
 """
@@ -76,6 +77,9 @@ def index(
     folder: IndexFolder = None,
     store: StoreAddress = None,
     model: options.Model = None,
+    url: options.Url = None,
+    served_as: options.ServedAs = None,
+    api_key_env: options.ApiKeyEnv = options.API_KEY_ENV,
     max_tokens: MaxTokens = None,
     shortlist: Shortlist = None,
     device: options.Device = None,
@@ -91,6 +95,8 @@ def index(
 
     Only what is new or changed is embedded. A run that was stopped goes on where it was.
     """
+    wishes = model_wishes(model, url, served_as, api_key_env, device, dtype, token_budget)
+    workers = None if ray is None else ray_options.workers_of(ray, ray_workers, ray_cpus, url)
     home = _home(folder)
     missing = [str(path) for path in paths or () if not path.exists()]
     if missing:
@@ -102,21 +108,23 @@ def index(
     try:
         opened = home.store.open()
         _check_settings(opened.info, max_tokens, shortlist)
-        embedder = _embedder(model or opened.info.model, device, dtype, token_budget)
+        wishes = replace(wishes, model=model or opened.info.model)
+        embedder = load_embedder(wishes, dimension=None)
     except NoIndex:
-        embedder = _embedder(model, device, dtype, token_budget)
+        embedder = load_embedder(wishes, dimension=None)
         opened = home.store.create(_info(model, embedder, max_tokens, shortlist))
-    if ray is None:
+    if workers is None:
         _run(opened, home, partial(update_here, embedder), output_format, quiet)
         return
-    chosen = _model(model or opened.info.model, device, dtype, token_budget)
-    workers = ray_options.workers_of(ray, ray_workers, ray_cpus)
-    _run(opened, home, partial(update_on_ray, embedder, chosen, workers), output_format, quiet)
+    _run(opened, home, partial(update_on_ray, embedder, wishes, workers), output_format, quiet)
 
 
 def reindex(
     folder: IndexFolder = None,
     model: options.Model = None,
+    url: options.Url = None,
+    served_as: options.ServedAs = None,
+    api_key_env: options.ApiKeyEnv = options.API_KEY_ENV,
     max_tokens: MaxTokens = None,
     shortlist: Shortlist = None,
     device: options.Device = None,
@@ -131,7 +139,8 @@ def reindex(
     """
     home = require_home(folder)
     old = home.store.open()
-    embedder = _embedder(model, device, dtype, token_budget)
+    wishes = model_wishes(model, url, served_as, api_key_env, device, dtype, token_budget)
+    embedder = load_embedder(wishes, dimension=None)
     wanted = _info(
         model, embedder, max_tokens or old.info.max_tokens, shortlist or old.info.shortlist_dimension
     )
@@ -174,18 +183,26 @@ def _home(folder: Path | None) -> "IndexHome":
     return found or IndexHome(folder=(folder or Path.cwd() / HOME_NAME).resolve())
 
 
-def _model(
-    model: str | None, device: str | None, dtype: options.Dtype, token_budget: int | None
+def model_wishes(
+    model: str | None,
+    url: str | None,
+    served_as: str | None,
+    api_key_env: str,
+    device: str | None,
+    dtype: options.Dtype,
+    token_budget: int | None,
 ) -> ModelOptions:
+    """How an index's model runs: passages fit it, and a query too long is cut where that can be exact."""
     return ModelOptions(
-        model=model, device=device, dtype=dtype.value, token_budget=token_budget, truncate=True
+        model=model,
+        url=url,
+        served_as=served_as,
+        api_key_env=api_key_env,
+        device=device,
+        dtype=dtype.value,
+        token_budget=token_budget,
+        truncate=url is None,
     )
-
-
-def _embedder(
-    model: str | None, device: str | None, dtype: options.Dtype, token_budget: int | None
-) -> "Embedder":
-    return load_embedder(_model(model, device, dtype, token_budget), dimension=None)
 
 
 def _check_settings(info: "IndexInfo", max_tokens: int | None, shortlist: int | None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from quiver.cli.options import say_on_stderr
+from quiver.cli.options import API_KEY_ENV, say_on_stderr
 from quiver.errors import EndpointWarning, InputError
 from quiver.models import catalog
 
@@ -24,7 +24,7 @@ class ModelOptions:
     model: str | None = None
     url: str | None = None
     served_as: str | None = None
-    api_key_env: str = "QUIVER_API_KEY"
+    api_key_env: str = API_KEY_ENV
     revision: str | None = None
     device: str | None = None
     dtype: str = "auto"

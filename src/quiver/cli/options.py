@@ -11,6 +11,9 @@ from quiver.cli.read import InputChoice, InputFormat, is_stdin_given
 from quiver.cli.terminal import neutralise
 from quiver.rows.parse import DEFAULT_FIELDS
 
+API_KEY_ENV = "QUIVER_API_KEY"
+"""The environment variable that holds a server's key, unless another is named."""
+
 
 class Dtype(StrEnum):
     """Number formats of the computation."""

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quiver.errors import InputError
+
 if TYPE_CHECKING:
     from quiver.cluster.connection import Workers
 
@@ -40,8 +42,12 @@ RayProcessors = Annotated[
 ]
 
 
-def workers_of(address: str, most: int | None, processors: int) -> "Workers":
-    """What the options say."""
+def workers_of(address: str, most: int | None, processors: int, url: str | None) -> "Workers":
+    """What the options say; raises InputError if a server should run the model."""
+    if url is not None:
+        raise InputError(
+            "--ray runs the model on the cluster's nodes and --url on a server: give one of them"
+        )
     from quiver.cluster.connection import Workers
 
     return Workers(address=address, most=most, processors=processors)

@@ -57,7 +57,7 @@ def rerank(
     model: options.Model = None,
     url: options.Url = None,
     served_as: options.ServedAs = None,
-    api_key_env: options.ApiKeyEnv = "QUIVER_API_KEY",
+    api_key_env: options.ApiKeyEnv = options.API_KEY_ENV,
     revision: options.Revision = None,
     max_length: options.MaxLength = None,
     truncate: options.Truncate = False,

@@ -11,7 +11,7 @@ import typer
 
 from quiver.cli import options
 from quiver.cli.endings import complain
-from quiver.cli.index import IndexFolder, StoreAddress, open_store
+from quiver.cli.index import IndexFolder, StoreAddress, model_wishes, open_store
 from quiver.cli.loading import ModelOptions, load_embedder, load_reranker
 from quiver.cli.read import is_stdin_given
 from quiver.errors import InputError
@@ -27,6 +27,7 @@ Examples:
   quiver search "late delivery" --where "metadata.year >= 2024 AND path LIKE 'reviews/%'"
   quiver search "memory leak" --mode text --format paths
   quiver search --reranker builtin --budget-ms 500
+  quiver search "scaling laws" --url http://gpu-machine:8000
   quiver search "memory leak" --store qdrant+http://localhost:6333/manuals
 """
 BUILTIN = "builtin"
@@ -77,6 +78,9 @@ def search(
     output_format: Annotated[
         HitFormat | None, typer.Option("--format", help="Without it: table on a terminal, else jsonl.")
     ] = None,
+    url: options.Url = None,
+    served_as: options.ServedAs = None,
+    api_key_env: options.ApiKeyEnv = options.API_KEY_ENV,
     device: options.Device = None,
     dtype: options.DtypeOption = options.Dtype.AUTO,
     token_budget: options.TokenBudget = None,
@@ -90,7 +94,7 @@ def search(
         check_characters(query, "the query")
     shown = output_format or (HitFormat.TABLE if sys.stdout.isatty() else HitFormat.JSONL)
     say = options.say_nothing if quiet else options.say_on_stderr
-    model = ModelOptions(device=device, dtype=dtype.value, token_budget=token_budget, truncate=True)
+    model = model_wishes(None, url, served_as, api_key_env, device, dtype, token_budget)
     searcher = _open(folder, store, model, reranker)
 
     from quiver.cli.hits import write_hits
@@ -125,7 +129,14 @@ def _open(folder: Path | None, address: str | None, model: ModelOptions, reranke
     from quiver.search.searcher import Searcher
 
     store = open_store(folder, address)
-    judge = replace(model, model=None if reranker == BUILTIN else reranker)
+    # A server that embeds seldom reranks: --url is for the index's model.
+    judge = ModelOptions(
+        model=None if reranker == BUILTIN else reranker,
+        device=model.device,
+        dtype=model.dtype,
+        token_budget=model.token_budget,
+        truncate=True,
+    )
     return Searcher(
         store,
         embedder=load_embedder(replace(model, model=store.info.model), dimension=None),
