@@ -54,6 +54,8 @@ class Batch:
     documents: list[NDArray[np.int32]]
     prefix: list[int]
     prefixed: int
+    # The parts whose queries and documents belong together.
+    related: list[slice]
 
 
 class Batches:
@@ -71,11 +73,15 @@ class Batches:
         self._sources = [members for members in by_source.values() if len(members) >= _SMALLEST_SOURCE]
         self._weights = [len(members) ** _EXPONENT for members in self._sources]
 
-    def draw(self, generator: random.Random, sources: int, each: int, instructed: float) -> Batch:
-        """Draw some pairs of each of some sources; a share of the batches have an instruction."""
+    def draw(
+        self, generator: random.Random, sources: int, each: int, tokens: int, instructed: float
+    ) -> Batch:
+        """Draw pairs of some sources up to a number or their tokens; a share of the batches has an instruction."""
         chosen: list[list[int]] = []
         for members in generator.choices(self._sources, self._weights, k=sources):
-            chosen.append(generator.sample(members, min(each, len(members))))
+            drawn = generator.sample(members, min(each, len(members)))
+            lengths = np.cumsum([len(self._bare[i]) + len(self._documents[i]) for i in drawn])
+            chosen.append(drawn[: max(1, int(np.searchsorted(lengths, tokens, side="right")))])
         # Queries that follow an instruction come first.
         chosen.sort(key=lambda part: self._pairs[part[0]].kind != "retrieval")
         pairs = [number for part in chosen for number in part]
@@ -90,9 +96,9 @@ class Batches:
             self._closed(self._asked[i] if place < prefixed or generator.random() < 0.5 else self._bare[i])
             for place, i in enumerate(pairs)
         ]
-        return Batch(
-            pairs, parts, queries, [self._closed(self._documents[i]) for i in pairs], prefix, prefixed
-        )
+        related = [part for part in parts if self._pairs[pairs[part.start]].kind != "apart"]
+        documents = [self._closed(self._documents[i]) for i in pairs]
+        return Batch(pairs, parts, queries, documents, prefix, prefixed, related)
 
     def _closed(self, row: NDArray[np.int32]) -> NDArray[np.int32]:
         return np.concatenate([row, self._end])

@@ -43,7 +43,7 @@ from tokenizer import END_OF_TEXT, token_id
 
 TABLE_SCALE = 0.25
 TEMPERATURE = 0.05
-RELATION_SHARE, NEAR_SHARE, FIND_SHARE = 10.0, 0.5, 2.0
+RELATION_SHARE, NEAR_SHARE, FIND_SHARE = 10.0, 0.5, 0.4
 MASKED_ABOVE = 0.9
 AVERAGING = 0.99
 _WARM_STEPS = 30
@@ -61,12 +61,13 @@ class Stage:
     matrix_rate: float
     sources: int
     each: int
+    tokens: int
     instructed: float
 
 
 STAGES = {
-    1: Stage(8e-3, 1e-2, 2e-3, sources=4, each=256, instructed=0.0),
-    2: Stage(2e-3, 2e-3, 2e-3, sources=3, each=112, instructed=0.6),
+    1: Stage(8e-3, 1e-2, 2e-3, sources=4, each=256, tokens=32_000, instructed=0.0),
+    2: Stage(2e-3, 2e-3, 3e-3, sources=4, each=256, tokens=4_000, instructed=0.6),
 }
 
 
@@ -76,7 +77,7 @@ class Targets:
     def __init__(self, work: Path, labels: PairLabels, pairs: list[Pair]) -> None:
         self._vectors, self._queries, self._documents = labels.vectors, labels.queries, labels.documents
         # A translation's label is its English side's, made as a document.
-        asked = np.array([pair.kind not in {"parallel", "single"} for pair in pairs])
+        asked = np.array([pair.kind not in {"parallel", "single", "apart"} for pair in pairs])
         file = work / "space.npz"
         if not file.exists():
             queries = np.unique(labels.queries[asked & (labels.queries >= 0)])
@@ -184,7 +185,7 @@ def batch_loss(
         if len(some) > 1:
             away = 1 - cosine_similarity(ours[:, :cut], theirs[:, :cut]).mean()
             losses.append(share_known * (away + relation(ours[some, :cut], theirs[some, :cut])))
-        for part in batch.parts:
+        for part in batch.related:
             # A comparison with NaN is false: without labels only equal documents are masked.
             same = taught[1][part] @ taught[1][part].T > MASKED_ABOVE
             same = (same | equal_documents(batch, part)).fill_diagonal_(False)
@@ -308,7 +309,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
     tokens, start = 0, time.monotonic()
     while trainer.step < arguments.steps:
         generator = random.Random(SEED + trainer.step * processes + rank)
-        batch = source.draw(generator, stage.sources, stage.each, stage.instructed)
+        batch = source.draw(generator, stage.sources, stage.each, stage.tokens, stage.instructed)
         rows = [*batch.queries, *batch.documents]
         states = trainer.network.last_states(rows, end_id, batch.prefixed, batch.prefix)
         found = states[: len(batch.queries)], states[len(batch.queries) :]

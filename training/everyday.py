@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import sqlite3
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,10 @@ _PHRASE = re.compile(r"^( *)\.?([A-Za-z0-9_-]+) =(?: (.*\S))?\s*$")
 _DECLARATIONS = frozenset(
     "arb hin rus cmn deu fra spa jpn kor ita por pol nld tur vie ind".split(),
 )
+# Smith and Van Dyke 1865, Elberfeld 1905, Valera 1909, Persian 1895, Segond 1910, Diodati 1641, Synodal 1876,
+# Vietnamese 1934: all in the public domain, as is the English one.
+_ENGLISH_VERSION = "4"
+_VERSIONS = {"y": "ar", "e": "de", "v": "es", "p": "fa", "l": "fr", "d": "it", "r": "ru", "7": "vi"}
 _PASSAGE_SENTENCES = 4
 _MAX_PASSAGE = 1600
 _SEED = 7
@@ -107,6 +112,19 @@ def declaration(root: Path, name: str) -> Iterator[Pair]:
 
 def _paragraphs(page: Path) -> list[str]:
     return [clean(body) for body in re.findall(r"<(?:p|h2|h3)>(.*?)</", page.read_text("utf-8"), re.DOTALL)]
+
+
+def verses(root: Path, name: str) -> Iterator[Pair]:
+    """Pair the verses of translations in the public domain with those of the World English Bible."""
+    with sqlite3.connect(f"file:{next(root.rglob('bible.db'))}?mode=ro", uri=True) as base:
+        rows = base.execute(
+            "SELECT o.bbName, o.vText, e.vText FROM bible AS o JOIN bible AS e"
+            " USING (bNumber, cNumber, vNumber) WHERE e.bbName = ? ORDER BY o.id",
+            (_ENGLISH_VERSION,),
+        )
+        for version, text, original in rows:
+            if language := _VERSIONS.get(version):
+                yield Pair(clean(text), clean(original), "parallel", f"{name}-{language}")
 
 
 def names(root: Path, name: str) -> Iterator[Pair]:

@@ -98,6 +98,8 @@ class PairLabels:
 
 def query_text(pair: Pair) -> str:
     """Give what the teacher reads for a pair's query; a translation's is its English side."""
+    if pair.kind == "apart":
+        return PASSAGE + pair.query
     return PASSAGE + pair.document if pair.kind in {"parallel", "single"} else QUERY + pair.query
 
 

