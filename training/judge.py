@@ -6,7 +6,7 @@ the document. Layer 1 lets each token find its like in the query and take that o
 it in the document shares the attention, so a word that comes again counts less. Layer 2 takes the mean of the
 document's vectors into the closing "</think>" and the query's into the last token, which also sums what the
 document's tokens found over the query's rarity. Layer 3 compares the two means: the normed keys and queries
-of four heads give the cosines of four parts of the vectors. What was found and how near the means are decide
+of three heads give the cosines of three parts of the vectors. What was found and how near the means are decide
 between "yes" and "no".
 """
 
@@ -22,8 +22,8 @@ from transformers import Qwen3Config, Qwen3ForCausalLM, Qwen3Model
 
 from tokenizer import token_id
 
-HIDDEN, HEADS, HEAD_DIMENSION, LAYERS, FEED_FORWARD = 320, 6, 64, 4, 64
-CONTENT, PART, PARTS = 240, 60, 4
+HIDDEN, HEADS, HEAD_DIMENSION, LAYERS, FEED_FORWARD = 256, 4, 64, 4, 64
+CONTENT, PART, PARTS = 180, 60, 3
 _CODE_PLACES = (*range(20, 30), *range(52, 62))
 _MATCHING_HEADS = 2
 _CODES = range(CONTENT, CONTENT + _MATCHING_HEADS * len(_CODE_PLACES))
@@ -50,21 +50,21 @@ _LAST_WORDS = "</think>\n\n"
 class Places:
     """Places of the hidden state behind the content and the codes."""
 
-    constant: int = 300
-    rarity: int = 301
-    query_mark: int = 302
-    document_mark: int = 303
-    turn_mark: int = 304
-    closing: int = 305
-    ordinary: int = 306
-    ballast: int = 307
-    in_query: int = 308
-    in_document: int = 309
-    rare_in_query: int = 310
-    found: int = 311
-    score: int = 312
-    bias: int = 313
-    found_in_document: int = 314
+    constant: int = 220
+    rarity: int = 221
+    query_mark: int = 222
+    document_mark: int = 223
+    turn_mark: int = 224
+    closing: int = 225
+    ordinary: int = 226
+    ballast: int = 227
+    in_query: int = 228
+    in_document: int = 229
+    rare_in_query: int = 230
+    found: int = 231
+    score: int = 232
+    bias: int = 233
+    found_in_document: int = 234
 
 
 @dataclass(frozen=True)

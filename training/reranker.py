@@ -32,7 +32,7 @@ from sources import MEASURED_SOURCE, unpacked
 from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT, token_id
 
-ENTRIES = 20_000
+ENTRIES = 16_000
 MARKS = ("Query", "Document")
 _BLANK = "Ġ"
 _COUNTED = 60_000

@@ -1,0 +1,110 @@
+"""Ablations: the report's recipe at the built-in model's scale, whole and with one part left out at a time.
+
+Weakly related pairs first (headings of one documentation and their sections), then pairs of the domain with
+mined negatives, then a spherical merge of the last checkpoints; the questions are written by people and
+never seen. The report's own ablations are its table 5 and figure 4 (arXiv:2506.05176, section 4.3).
+"""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.command import Report, new_parser, run, write_json
+from quiver import Embedder
+from quiver.evaluate import evaluate
+from quiver.train.embedder import ContrastSettings, train_embedder
+from quiver.train.merge import merge
+from quiver.train.rows import read_rows
+from quiver.train.settings import TrainingSettings
+
+METRIC = "ndcg@10"
+SNAPSHOTS = 3
+AS_PUBLISHED = ContrastSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One way from the built-in embedder to a trained one."""
+
+    weak: bool = True
+    contrast: ContrastSettings = AS_PUBLISHED
+    merged: bool = True
+
+
+FULL = "full"
+RECIPES = {
+    FULL: Recipe(),
+    "without the weak stage": Recipe(weak=False),
+    "without hard negatives": Recipe(contrast=ContrastSettings(negatives=0)),
+    "without the mask": Recipe(contrast=ContrastSettings(margin=None)),
+    "without merging": Recipe(merged=False),
+}
+
+
+def main() -> int:
+    """Train every recipe and score it on the questions."""
+    options = _parse()
+    report = Report(f"{METRIC} of {options.questions}", ["recipe", METRIC, "points beside full"])
+    scores: dict[str, float] = {}
+    for name, model in _models(options):
+        (result,) = evaluate([options.questions], {name: Embedder(model, on_too_long="truncate")})
+        scores[name] = result.scores[METRIC]
+        beside = 100 * (scores[name] - scores[FULL]) if FULL in scores else float("nan")
+        report.add([name, f"{scores[name]:.4f}", f"{beside:+.1f}"], {"recipe": name, METRIC: scores[name]})
+        print(report.rows[-1], flush=True)
+    report.show()
+    write_json(options.json, [report])
+    return 0
+
+
+def _models(options: argparse.Namespace) -> Iterator[tuple[str, Path | None]]:
+    """Every recipe's model; what was trained by an earlier run is taken from the folder."""
+    yield "as shipped", None
+    settings = TrainingSettings(epochs=options.epochs, learning_rate=options.learning_rate, save_every=20)
+    weak = options.work / "weak"
+    if not weak.exists():
+        train_embedder(read_rows([options.weak]), weak, settings=settings)
+    rows = read_rows([options.rows])
+    for name, recipe in RECIPES.items():
+        # Merging comes after training, so with and without it are one run.
+        out = options.work / (name if recipe.merged else FULL).replace(" ", "-")
+        if not out.exists():
+            train_embedder(
+                rows,
+                out,
+                model=weak if recipe.weak else None,
+                contrast=recipe.contrast,
+                settings=replace(settings, snapshots=SNAPSHOTS),
+            )
+        yield name, _merged(out) if recipe.merged else out
+
+
+def _merged(trained: Path) -> Path:
+    out = trained.with_name(f"{trained.name}-merged")
+    if not out.exists():
+        merge(sorted(trained.glob("step-*")), out)
+    return out
+
+
+def _parse() -> argparse.Namespace:
+    parser = new_parser(
+        "ablations",
+        "Train the built-in embedder with and without each part of the recipe. Rows and questions are those "
+        "of examples/domain/run.sh; the weak rows those that its prepare.py makes of another documentation.",
+        "python -m benchmarks.ablations --weak python/pairs.jsonl --rows sqlite/rows.jsonl "
+        "--questions sqlite/questions --work ablations",
+    )
+    parser.add_argument("--weak", type=Path, required=True, metavar="FILE", help="weakly related pairs")
+    parser.add_argument("--rows", type=Path, required=True, metavar="FILE", help="pairs with mined negatives")
+    parser.add_argument("--questions", type=Path, required=True, metavar="DIR", help="an evaluation folder")
+    parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="where the models go")
+    parser.add_argument("--epochs", type=float, default=2, help="of either stage (default: 2)")
+    parser.add_argument("--learning-rate", type=float, default=1e-5, help="at its peak (default: 1e-5)")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+if __name__ == "__main__":
+    run(main)
