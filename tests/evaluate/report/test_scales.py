@@ -37,4 +37,6 @@ def test_ticks_are_round_and_written_with_the_digits_they_need() -> None:
     ]
     scale = make_scale(Axis("s", logarithmic=True), [3, 40], 0, 1)
     assert [scale.text(tick) for tick in scale.ticks] == ["2", "5", "10", "20", "50"]
+    decades = make_scale(Axis("s", logarithmic=True), [0.1, 1000], 0, 1)
+    assert [decades.text(tick) for tick in decades.ticks] == ["0.1", "1", "10", "100", "1,000"]
     assert scale.place(10) == pytest.approx(0.5)

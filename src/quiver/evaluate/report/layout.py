@@ -151,7 +151,7 @@ def _draw_horizontal_axis(drawing: Drawing, x: Scale, top: float, bottom: float)
         place, half = x.place(tick), _width(x.text(tick)) / 2
         drawing.lines.append(Line("grid", place, top, place, bottom))
         if place - half > free_from:
-            drawing.words.append(Word("tick", place, bottom + 18, x.text(tick)))
+            drawing.words.append(Word("tick", min(place, WIDTH - half), bottom + 18, x.text(tick)))
             free_from = place + half + 4
     drawing.lines.append(Line("axis", x.start, bottom, x.end, bottom))
     drawing.words.append(Word("title", (x.start + x.end) / 2, bottom + 42, x.axis.title))

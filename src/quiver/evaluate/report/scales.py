@@ -34,6 +34,8 @@ class Scale:
         if self.axis.form:
             return format(tick, self.axis.form)
         step = min(abs(next_ - one) for one, next_ in pairwise(self.ticks))
+        if self.axis.logarithmic:
+            step = tick
         return f"{tick:,.{max(0, -math.floor(math.log10(step) + 1e-9))}f}"
 
     @property
