@@ -9,9 +9,10 @@ from quiver import Embedder, Reranker
 from quiver.evaluate.measures import Run
 from quiver.evaluate.ranking import RankingTask
 from quiver.evaluate.systems import RerankStage
-from quiver.evaluate.tune import read_labels, tune_depth, tune_dims, tune_threshold
+from quiver.evaluate.tune import read_labels, tune_depth, tune_dims, tune_instruction, tune_threshold
 from quiver.evaluate.tune.halves import standard_error
 from quiver.evaluate.vectors import Embedding, cut_to
+from quiver.results import Floats
 from tests.evaluate.test_open_sets import SETS
 
 SET = SETS / "xquad-en"
@@ -49,6 +50,24 @@ def rankings(task: RankingTask, embedder: Embedder, *dimensions: int | None) -> 
 
 def scores(task: RankingTask, run: Run) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     return np.asarray(list(task.measure_queries(run).values()))
+
+
+def test_an_instruction_finds_no_less_on_other_queries(task: RankingTask, embedder: Embedder) -> None:
+    advice = tune_instruction(part(task, 0, 150), embedder, ["Given a question, retrieve its translation"])
+    other = part(task, 1, 150)
+    embedding = Embedding(embedder, show_progress_bar=False)
+    documents = embedding.documents(other.documents)
+
+    def measured(queries: Floats) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+        vectors = cut_to({"queries": queries, "documents": documents}, None)
+        return scores(other, other.ranked_by_vectors(vectors))
+
+    usual = measured(embedding.queries(other.queries, None))
+    if advice.value.bare:
+        chosen = measured(embedding.documents(other.queries))
+    else:
+        chosen = measured(embedding.queries(other.queries, advice.value.instruction))
+    assert np.mean(chosen - usual) >= -standard_error(chosen - usual)
 
 
 def test_a_dimension_loses_no_more_on_other_queries(task: RankingTask, embedder: Embedder) -> None:
