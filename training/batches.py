@@ -76,7 +76,7 @@ class Batches:
     def draw(
         self, generator: random.Random, sources: int, each: int, tokens: int, instructed: float
     ) -> Batch:
-        """Draw pairs of some sources up to a number or their tokens; a share of the batches has an instruction."""
+        """Draw pairs of some sources, so many or so many tokens; some batches begin with an instruction."""
         chosen: list[list[int]] = []
         for members in generator.choices(self._sources, self._weights, k=sources):
             drawn = generator.sample(members, min(each, len(members)))

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM, Qwen3Model
 
 from card import EMBEDDER_CARD, RERANKER_CARD
-from model import HIDDEN
+from network import HIDDEN
 from prompts import RERANKER_PREFIX, RERANKER_SUFFIX, WEB_SEARCH, embedder_query
 from tokenizer import END_OF_TEXT
 

@@ -1,13 +1,13 @@
 """The reranker, set by hand: a Qwen3 network that reads how near two texts are and which words they share.
 
-Nothing here is trained but the table of token vectors (`static.py --reranker`). Every row of the table has
-the same length, so norms change nothing but scale. Layer 0 tells each token whether it is in the query or in
-the document. Layer 1 lets each token find its like in the query and take that one's rarity; its like before
-it in the document shares the attention, so a word that comes again counts less. Layer 2 takes the mean of the
+Nothing here is trained but the table of token vectors (`static.py`). Every row of the table has the same
+length, so norms change nothing but scale. Layer 0 tells each token whether it is in the query or in the
+document. Layer 1 lets each token find its like in the query and take that one's rarity; its like before it
+in the document shares the attention, so a word that comes again counts less. Layer 2 takes the mean of the
 document's vectors into the closing "</think>" and the query's into the last token, which also sums what the
 document's tokens found over the query's rarity. Layer 3 compares the two means: the normed keys and queries
-of three heads give the cosines of three parts of the vectors. What was found and how near the means are decide
-between "yes" and "no".
+of three heads give the cosines of three parts of the vectors. What was found and how near the means are
+decide between "yes" and "no".
 """
 
 from __future__ import annotations

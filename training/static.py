@@ -1,12 +1,10 @@
-"""Trains token tables as static embedders: a text is the mean of its tokens' vectors.
+"""Trains the reranker's token table: as a static embedder, where a text is the mean of its tokens' vectors.
 
 A step costs a look-up per token and one product per batch, a thousandth of a transformer's, so every pair is
 seen many times. The loss is that of `embedder.py`: follow the teacher, be as near to each other as it says,
-and find one's partner among others of the same source. Two tables come of it: the embedder's, whose vectors
-are seen through the transformer's norm, and the reranker's, smaller.
+and find one's partner among others of the same source.
 
-    python static.py --work WORK --steps 5000
-    python static.py --work WORK --steps 3000 --reranker
+    python static.py --work WORK --steps 1500
 """
 
 from __future__ import annotations
@@ -14,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +24,8 @@ from batches import Batches
 from embedder import batch_loss, open_targets
 from extract import Pair
 from held_out import agreement, measure
-from judge import CONTENT as JUDGED
+from judge import CONTENT
 from label import PASSAGE, Labels, held_out_texts, vocabulary_texts
-from model import CONTENT, static_embedder
 from reranker import rarities, small_tokenizer, spaced
 from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT, token_id
@@ -38,24 +34,11 @@ _LEARNING_RATE = 2e-3
 _SOURCES, _EACH, _TOKENS = 2, 512, 64_000
 _CHECKPOINT_STEPS = 500
 
-Seen = Callable[[torch.Tensor], torch.Tensor]
 
-
-def as_seen(table: torch.Tensor) -> torch.Tensor:
-    """Give the token vectors as the transformer's norms will see them."""
-    # Beside a constant 1 in the hidden state, RMSNorm divides a vector by sqrt(1 + its square).
-    return table / (1 + table.square().sum(1, keepdim=True)).sqrt()
-
-
-def as_they_are(table: torch.Tensor) -> torch.Tensor:
-    """Give the token vectors unchanged."""
-    return table
-
-
-def means(seen: torch.Tensor, rows: list[NDArray[np.int32]]) -> torch.Tensor:
+def means(table: torch.Tensor, rows: list[NDArray[np.int32]]) -> torch.Tensor:
     """Give each text's mean of token vectors."""
     starts = torch.from_numpy(np.cumsum([0, *map(len, rows)])[:-1])
-    return embedding_bag(torch.from_numpy(np.concatenate(rows).astype(np.int64)), seen, starts, mode="mean")
+    return embedding_bag(torch.from_numpy(np.concatenate(rows).astype(np.int64)), table, starts, mode="mean")
 
 
 class StaticTrainer:
@@ -91,13 +74,13 @@ def start_table(
     return table * torch.from_numpy(rarities(pairs, tokenizer))[:, None]
 
 
-def report(seen: torch.Tensor, work: Path, tokenizer: Tokenizer, before: str) -> dict[str, float]:
-    """Measure on the held-out pairs; an instruction counts for nothing, as in the transformers."""
+def report(table: torch.Tensor, work: Path, tokenizer: Tokenizer) -> dict[str, float]:
+    """Measure on the held-out pairs; an instruction counts for nothing, as in the network."""
 
     def vectors(texts: list[str]) -> NDArray[np.float32]:
-        bare = [before + text.rsplit("\nQuery:", 1)[-1] for text in texts]
+        bare = [" " + text.rsplit("\nQuery:", 1)[-1] for text in texts]
         rows = [np.asarray(e.ids[:512] or [0], dtype=np.int32) for e in tokenizer.encode_batch_fast(bare)]
-        return normalize(means(seen, rows), dim=-1).numpy()
+        return normalize(means(table, rows), dim=-1).numpy()
 
     pairs = read_pairs(work / "held_out.jsonl")
     results = measure(pairs, vectors)
@@ -114,32 +97,27 @@ def main() -> None:
     """Train and write a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--reranker", action="store_true", help="the reranker's table, not the embedder's")
+    parser.add_argument("--steps", type=int, default=1500)
     arguments = parser.parse_args()
     work: Path = arguments.work
     torch.manual_seed(SEED)
-    pairs = read_pairs(work / "rows.jsonl")
-    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
-    name, before, seen, width = "static", "", as_seen, CONTENT
-    if arguments.reranker:
-        tokenizer = small_tokenizer(tokenizer)
-        tokenizer.save(str(work / "reranker-tokenizer.json"), pretty=False)
-        # There a blank stands before either text.
-        name, before, seen, width = "reranker-table", " ", as_they_are, JUDGED
-        pairs = spaced(pairs)
+    tokenizer = small_tokenizer(Tokenizer.from_file(str(work / "tokenizer.json")))
+    tokenizer.save(str(work / "reranker-tokenizer.json"), pretty=False)
+    as_they_are = read_pairs(work / "rows.jsonl")
+    # In a request a blank stands before either text.
+    pairs = spaced(as_they_are)
     end_id = token_id(tokenizer, END_OF_TEXT)
     source = Batches(pairs, tokenizer, end_id, work / "tokens")
-    _, targets = open_targets(work, read_pairs(work / "rows.jsonl"))
-    start = start_table(work, pairs, tokenizer, targets.basis[:, :width])
-    trainer = StaticTrainer(start, work / f"{name}.checkpoint")
+    _, targets = open_targets(work, as_they_are)
+    start = start_table(work, pairs, tokenizer, targets.basis[:, :CONTENT])
+    trainer = StaticTrainer(start, work / "reranker-table.checkpoint")
     while trainer.step < arguments.steps:
         batch = source.draw(random.Random(SEED + trainer.step), _SOURCES, _EACH, _TOKENS, 0.0)
         with torch.no_grad():
             trainer.table[end_id] = 0
-        found = means(seen(trainer.table), [*batch.queries, *batch.documents])
+        found = means(trainer.table, [*batch.queries, *batch.documents])
         count = len(batch.queries)
-        taught = [side[:, :width] for side in targets.of(batch.pairs)]
+        taught = [side[:, :CONTENT] for side in targets.of(batch.pairs)]
         loss = batch_loss((found[:count], found[count:]), (taught[0], taught[1]), batch)
         trainer.optimizer.param_groups[0]["lr"] = _LEARNING_RATE * max(
             0.02, 1 - trainer.step / arguments.steps
@@ -152,14 +130,8 @@ def main() -> None:
             print(f"step {trainer.step} loss {loss.item():.3f}", flush=True)
         if trainer.step % _CHECKPOINT_STEPS == 0:
             trainer.save()
-            with torch.no_grad():
-                print(
-                    "held out", json.dumps(report(seen(trainer.table), work, tokenizer, before)), flush=True
-                )
-    table = trainer.table.detach().numpy()
-    np.save(work / f"{name}.npy", table)
-    if not arguments.reranker:
-        static_embedder(table, tokenizer).save_pretrained(work / "embedder")
+            print("held out", json.dumps(report(trainer.table.detach(), work, tokenizer)), flush=True)
+    np.save(work / "reranker-table.npy", trainer.table.detach().numpy())
 
 
 if __name__ == "__main__":
