@@ -100,6 +100,10 @@ class Batches:
         documents = [self._closed(self._documents[i]) for i in pairs]
         return Batch(pairs, parts, queries, documents, prefix, prefixed, related)
 
+    def bare(self, number: int) -> NDArray[np.int32]:
+        """Give the token row of a pair's query."""
+        return self._closed(self._bare[number])
+
     def _closed(self, row: NDArray[np.int32]) -> NDArray[np.int32]:
         return np.concatenate([row, self._end])
 

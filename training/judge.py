@@ -1,13 +1,13 @@
 """The reranker, set by hand: a Qwen3 network that reads how near two texts are and which words they share.
 
-Nothing here is trained but the table of token vectors (`static.py`). Every row of the table has the same
-length, so norms change nothing but scale. Layer 0 tells each token whether it is in the query or in the
-document. Layer 1 lets each token find its like in the query and take that one's rarity; its like before it
-in the document shares the attention, so a word that comes again counts less. Layer 2 takes the mean of the
-document's vectors into the closing "</think>" and the query's into the last token, which also sums what the
-document's tokens found over the query's rarity. Layer 3 compares the two means: the normed keys and queries
-of three heads give the cosines of three parts of the vectors. What was found and how near the means are
-decide between "yes" and "no".
+Nothing here is trained but the token vectors and one feed-forward part (`static.py`). Every row of the
+table has the same length, so norms change nothing but scale. Layer 0 tells each token whether it is in the
+query or in the document. Layer 1 lets each token find its like in the query and take that one's rarity; its
+like before it in the document shares the attention, so a word that comes again counts less. Layer 2 takes
+the mean of the document's vectors into the closing "</think>" and the query's into the last token, which
+also sums what the document's tokens found over the query's rarity. There the trained part follows either
+mean. Layer 3 compares the two: the normed keys and queries of three heads give the cosines of three parts
+of the vectors. What was found and how near the means are decide between "yes" and "no".
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM, Qwen3Model
 
 from tokenizer import token_id
 
-HIDDEN, HEADS, HEAD_DIMENSION, LAYERS, FEED_FORWARD = 256, 4, 64, 4, 64
+HIDDEN, HEADS, HEAD_DIMENSION, LAYERS, FEED_FORWARD = 256, 4, 64, 4, 192
 CONTENT, PART, PARTS = 180, 60, 3
 _CODE_PLACES = (*range(20, 30), *range(52, 62))
 _MATCHING_HEADS = 2
@@ -40,7 +40,7 @@ _IN_QUERY, _IN_DOCUMENT = (
     HIDDEN**0.5 / (ROW_LENGTH**2 + 1) ** 0.5,
 )
 _LONGEST = 2.5
-_MEAN_GAIN, _TYPICAL_MEAN = 2.0, 0.24
+MEAN_GAIN = 2.0
 _ALL_FOUND = 4e-4
 _TEMPLATE = ("<|im_start|>", "<|im_end|>", "<think>", "</think>", "<", ">", ":", "\n", "\n\n", ">:")
 _LAST_WORDS = "</think>\n\n"
@@ -100,17 +100,39 @@ def configuration(entries: int, end_id: int) -> Qwen3Config:
     )
 
 
+@dataclass(frozen=True)
+class Content:
+    """What `static.py` trained: token vectors, and the feed-forward part that follows their mean."""
+
+    table: NDArray[np.float32]
+    gate: NDArray[np.float32]
+    up: NDArray[np.float32]
+    down: NDArray[np.float32]
+    typical: float
+    """The mean length of a query's vector."""
+
+    def turned(self) -> Content:
+        """Turn the vectors at random: then the parts that heads compare weigh about the same."""
+        turn = np.linalg.qr(np.random.default_rng(1).normal(size=(CONTENT, CONTENT)))[0]
+        gate, up = (np.concatenate([side[:, :-1] @ turn, side[:, -1:]], 1) for side in (self.gate, self.up))
+        return Content(self.table @ turn, gate, up, turn.T @ self.down, self.typical)
+
+
+def within_limit(table: torch.Tensor) -> torch.Tensor:
+    """Give token vectors none of which is longer than a row has room for."""
+    lengths = table.detach().norm(dim=1, keepdim=True)
+    limit = lengths.quantile(0.999)
+    scale: torch.Tensor = (limit / lengths.clamp(min=1e-9)).clamp(max=1) * (_LONGEST / limit)
+    return table * scale
+
+
 def laid_out(
     table: NDArray[np.float32], rarity: NDArray[np.float32], tokenizer: Tokenizer
 ) -> NDArray[np.float32]:
     """Lay out the token table: content, a random code by which equals know each other, and marks."""
     generator = np.random.default_rng(1)
     rows = np.zeros((len(table), HIDDEN), dtype=np.float32)
-    # Turned at random, the parts of the content that heads compare weigh about the same.
-    turned = table @ np.linalg.qr(generator.normal(size=(CONTENT, CONTENT)))[0]
-    lengths = np.linalg.norm(turned, axis=1, keepdims=True)
-    limit = np.quantile(lengths, 0.999)
-    rows[:, :CONTENT] = turned * np.minimum(1, limit / np.maximum(lengths, 1e-9)) * (_LONGEST / limit)
+    rows[:, :CONTENT] = within_limit(torch.from_numpy(table)).numpy()
     codes = generator.normal(size=(len(table), _MATCHING_HEADS, len(_CODE_PLACES)))
     codes /= np.linalg.norm(codes, axis=2, keepdims=True)
     rows[:, _CODES] = codes.reshape(len(table), -1)
@@ -162,6 +184,14 @@ class Hand:
         """Let the hidden state take up a head's value."""
         self._part("self_attn.o_proj")[hidden, head * HEAD_DIMENSION + place] = value
 
+    def feed_forward(self, content: Content) -> None:
+        """Change the content by what was trained; its bias reads the constant."""
+        for side, weights in (("gate", content.gate), ("up", content.up)):
+            matrix = self._part(f"mlp.{side}_proj")
+            matrix[:, :CONTENT] = torch.from_numpy(weights[:, :-1])
+            matrix[:, P.constant] = torch.from_numpy(weights[:, -1])
+        self._part("mlp.down_proj")[:CONTENT] = torch.from_numpy(content.down)
+
     def keep_where(self, flag: int, other: int, into: int, scale: float) -> None:
         """Copy a place into another where a flag is 1 and not where it is nothing or negative."""
         self._part("mlp.gate_proj")[0, flag] = _GATE
@@ -171,19 +201,24 @@ class Hand:
 
 @torch.no_grad()
 def start_as_judge(
-    model: Qwen3ForCausalLM, rows: NDArray[np.float32], tokenizer: Tokenizer, weighing: Weighing
+    model: Qwen3ForCausalLM,
+    content: Content,
+    rarity: NDArray[np.float32],
+    tokenizer: Tokenizer,
+    weighing: Weighing,
 ) -> None:
     """Set the weights as the module's text says."""
-    body = model.model
+    body, content = model.model, content.turned()
+    rows = laid_out(content.table, rarity, tokenizer)
     body.get_parameter("embed_tokens.weight").copy_(torch.from_numpy(rows))
     for value in (v for v in body.parameters() if v.ndim == 1):
         value.fill_(1)
     body.get_parameter("norm.weight")[P.bias] = weighing.threshold
     _tell_parts(Hand(body, 0, 12.5))
     _find_words(Hand(body, 1, 40.0))
-    _gather(Hand(body, 2, 20.0), weighing)
+    _gather(Hand(body, 2, 20.0), weighing, content)
     after = tokenizer.encode(_LAST_WORDS).ids
-    _compare(Hand(body, 3, 40.0), weighing, len(after) - 1)
+    _compare(Hand(body, 3, 40.0), weighing, len(after) - 1, content.typical / PARTS**0.5)
 
 
 def _tell_parts(hand: Hand) -> None:
@@ -222,8 +257,9 @@ def _find_words(hand: Hand) -> None:
     hand.keep_where(P.in_document, P.found, P.found_in_document, _IN_DOCUMENT)
 
 
-def _gather(hand: Hand, weighing: Weighing) -> None:
-    """Layer 2: the means of query and document, and what was found over the query's rarity."""
+def _gather(hand: Hand, weighing: Weighing, content: Content) -> None:
+    """Layer 2: the means of query and document and what was trained to follow, and what was found."""
+    hand.feed_forward(content)
     for head in range(PARTS):
         # The closing token looks for the document, every other for the query.
         hand.set("q", head, _SLOW[0], P.constant, 1)
@@ -234,7 +270,7 @@ def _gather(hand: Hand, weighing: Weighing) -> None:
         hand.set("k", head, _SLOW[2], P.constant, _FAINT)
         for number in range(PART):
             hand.set("v", head, number, head * PART + number, 1 / _IN_QUERY)
-            hand.write(head * PART + number, head, number, _MEAN_GAIN)
+            hand.write(head * PART + number, head, number, MEAN_GAIN)
     # The query's tokens draw the more attention the rarer they are: what was found is shared by them.
     hand.set("q", PARTS, _SLOW[0], P.constant, 0.4)
     hand.set("q", PARTS, _SLOW[1], P.constant, 0.9)
@@ -244,7 +280,7 @@ def _gather(hand: Hand, weighing: Weighing) -> None:
     hand.write(P.score, PARTS, 0, weighing.found / _ALL_FOUND)
 
 
-def _compare(hand: Hand, weighing: Weighing, distance: int) -> None:
+def _compare(hand: Hand, weighing: Weighing, distance: int, typical: float) -> None:
     """Layer 3: the last token's attention to the closing token rises with the cosine of the two means."""
     half = HEAD_DIMENSION // 2
     places = [*range(half - 2), *range(half, HEAD_DIMENSION - 2)]
@@ -252,7 +288,7 @@ def _compare(hand: Hand, weighing: Weighing, distance: int) -> None:
     for head in range(PARTS):
         for number, place in enumerate(places):
             hidden = head * PART + number
-            hand.set("q", head, place, hidden, weighing.sharpness / 40 / _TYPICAL_MEAN)
+            hand.set("q", head, place, hidden, weighing.sharpness / 40 / typical)
             # Keys are turned by the fixed distance between the two tokens, so that positions cancel.
             angle, pair = angles[place % half], (place + half) % HEAD_DIMENSION
             hand.set("k", head, place, hidden, float(np.cos(angle)))

@@ -25,18 +25,18 @@ from transformers import Qwen3ForCausalLM, Qwen3Model
 
 from batches import token_rows
 from extract import Pair, html_sections
-from judge import Weighing, configuration, laid_out, start_as_judge
+from judge import Content, Weighing, configuration, start_as_judge
 from network import Network, embed
 from prompts import RERANKER_PREFIX, RERANKER_SUFFIX, WEB_SEARCH, embedder_query, reranker_body
 from sources import MEASURED_SOURCE, unpacked
 from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT, token_id
 
-ENTRIES = 16_000
+ENTRIES = 14_500
 MARKS = ("Query", "Document")
 _BLANK = "Ġ"
 _COUNTED = 60_000
-EMBEDDER = "embedder"
+EMBEDDER = "embedder-3"
 _QUESTIONS, _RERANKED = 30, 40
 _MEASURED = frozenset(
     (
@@ -161,9 +161,11 @@ def main() -> None:
     pairs = spaced(read_pairs(work / "rows.jsonl"))
     tokenizer = small_tokenizer(Tokenizer.from_file(str(work / "tokenizer.json")))
     tokenizer.save(str(work / "reranker-tokenizer.json"), pretty=False)
-    rows = laid_out(np.load(work / "reranker-table.npy"), rarities(pairs, tokenizer), tokenizer)
-    model = Qwen3ForCausalLM(configuration(len(rows), token_id(tokenizer, END_OF_TEXT)))
-    start_as_judge(model, rows, tokenizer, Weighing())
+    with np.load(work / "reranker-table.npz") as trained:
+        weights = [trained[name] for name in ("table", "gate", "up", "down")]
+        content = Content(weights[0], weights[1], weights[2], weights[3], float(trained["typical"]))
+    model = Qwen3ForCausalLM(configuration(len(content.table), token_id(tokenizer, END_OF_TEXT)))
+    start_as_judge(model, content, rarities(pairs, tokenizer), tokenizer, Weighing())
     model.save_pretrained(work / "reranker")
     compare(Judge(model, tokenizer), work, questions(arguments.cache, work))
 

@@ -1,8 +1,8 @@
-"""Trains the reranker's token table: as a static embedder, where a text is the mean of its tokens' vectors.
+"""Trains what the reranker compares: a text is the mean of its tokens' vectors and a feed-forward part.
 
-A step costs a look-up per token and one product per batch, a thousandth of a transformer's, so every pair is
-seen many times. The loss is that of `embedder.py`: follow the teacher, be as near to each other as it says,
-and find one's partner among others of the same source.
+A step costs a look-up per token and a few products per text, a thousandth of a transformer's, so every pair
+is seen many times. The loss is that of `embedder.py`: follow the teacher, be as near to each other as it
+says, and find one's partner among others of the same source.
 
     python static.py --work WORK --steps 1500
 """
@@ -12,19 +12,20 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch.nn.functional import embedding_bag, normalize
+from torch.nn.functional import embedding_bag, linear, normalize, silu
 
 from batches import Batches
 from embedder import batch_loss, open_targets
 from extract import Pair
 from held_out import agreement, measure
-from judge import CONTENT
+from judge import CONTENT, FEED_FORWARD, HIDDEN, MEAN_GAIN, ROW_LENGTH, within_limit
 from label import PASSAGE, Labels, held_out_texts, vocabulary_texts
 from reranker import rarities, small_tokenizer, spaced
 from texts import SEED, read_pairs
@@ -33,31 +34,52 @@ from tokenizer import END_OF_TEXT, token_id
 _LEARNING_RATE = 2e-3
 _SOURCES, _EACH, _TOKENS = 2, 512, 64_000
 _CHECKPOINT_STEPS = 500
+_TYPICAL = 4096
 
 
-def means(table: torch.Tensor, rows: list[NDArray[np.int32]]) -> torch.Tensor:
-    """Give each text's mean of token vectors."""
-    starts = torch.from_numpy(np.cumsum([0, *map(len, rows)])[:-1])
-    return embedding_bag(torch.from_numpy(np.concatenate(rows).astype(np.int64)), table, starts, mode="mean")
+class Compared(torch.nn.Module):
+    """Texts as the reranker's last layer sees them, computed as its layers do."""
+
+    def __init__(self, table: torch.Tensor) -> None:
+        super().__init__()
+        self.table = torch.nn.Parameter(table)
+        # One more input than the content: the constant, as a bias.
+        self.gate, self.up = (
+            torch.nn.Parameter(torch.randn(FEED_FORWARD, CONTENT + 1) * 0.02) for _ in range(2)
+        )
+        self.down = torch.nn.Parameter(torch.zeros(CONTENT, FEED_FORWARD))
+
+    def forward(self, rows: Sequence[NDArray[np.int32]]) -> torch.Tensor:
+        """Give each text's vector."""
+        starts = torch.from_numpy(np.cumsum([0, *map(len, rows)])[:-1])
+        tokens = torch.from_numpy(np.concatenate(rows).astype(np.int64))
+        gathered = embedding_bag(tokens, within_limit(self.table), starts, mode="mean") * MEAN_GAIN
+        norm = (gathered.square().sum(1, keepdim=True) + ROW_LENGTH**2).rsqrt() * HIDDEN**0.5
+        normed = torch.cat([gathered, torch.ones_like(norm)], 1) * norm
+        return gathered + linear(silu(linear(normed, self.gate)) * linear(normed, self.up), self.down)
 
 
 class StaticTrainer:
-    """A table and its optimizer, kept on disk to go on after a stop."""
+    """What is compared and its optimizer, kept on disk to go on after a stop."""
 
     def __init__(self, start: torch.Tensor, file: Path) -> None:
-        self.table = torch.nn.Parameter(start)
-        self.optimizer = torch.optim.Adam([self.table], betas=(0.9, 0.98), fused=True)
+        self.compared = Compared(start)
+        self.optimizer = torch.optim.Adam(self.compared.parameters(), betas=(0.9, 0.98), fused=True)
         self.step, self._file = 0, file
         if file.exists():
             kept = torch.load(file, weights_only=True)
-            self.table.data.copy_(kept["table"])
+            self.compared.load_state_dict(kept["compared"])
             self.optimizer.load_state_dict(kept["optimizer"])
             self.step = kept["step"]
 
     def save(self) -> None:
         """Write everything that is needed to go on."""
         partial = self._file.with_suffix(".partial")
-        state = {"table": self.table.data, "optimizer": self.optimizer.state_dict(), "step": self.step}
+        state = {
+            "compared": self.compared.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+        }
         torch.save(state, partial)
         partial.rename(self._file)
 
@@ -74,13 +96,14 @@ def start_table(
     return table * torch.from_numpy(rarities(pairs, tokenizer))[:, None]
 
 
-def report(table: torch.Tensor, work: Path, tokenizer: Tokenizer) -> dict[str, float]:
+@torch.no_grad()
+def report(compared: Compared, work: Path, tokenizer: Tokenizer) -> dict[str, float]:
     """Measure on the held-out pairs; an instruction counts for nothing, as in the network."""
 
     def vectors(texts: list[str]) -> NDArray[np.float32]:
         bare = [" " + text.rsplit("\nQuery:", 1)[-1] for text in texts]
         rows = [np.asarray(e.ids[:512] or [0], dtype=np.int32) for e in tokenizer.encode_batch_fast(bare)]
-        return normalize(means(table, rows), dim=-1).numpy()
+        return normalize(compared(rows), dim=-1).numpy()
 
     pairs = read_pairs(work / "held_out.jsonl")
     results = measure(pairs, vectors)
@@ -94,7 +117,7 @@ def report(table: torch.Tensor, work: Path, tokenizer: Tokenizer) -> dict[str, f
 
 
 def main() -> None:
-    """Train and write a table."""
+    """Train and write the table and the feed-forward part."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1500)
@@ -114,8 +137,8 @@ def main() -> None:
     while trainer.step < arguments.steps:
         batch = source.draw(random.Random(SEED + trainer.step), _SOURCES, _EACH, _TOKENS, 0.0)
         with torch.no_grad():
-            trainer.table[end_id] = 0
-        found = means(trainer.table, [*batch.queries, *batch.documents])
+            trainer.compared.table[end_id] = 0
+        found = trainer.compared([*batch.queries, *batch.documents])
         count = len(batch.queries)
         taught = [side[:, :CONTENT] for side in targets.of(batch.pairs)]
         loss = batch_loss((found[:count], found[count:]), (taught[0], taught[1]), batch)
@@ -130,8 +153,11 @@ def main() -> None:
             print(f"step {trainer.step} loss {loss.item():.3f}", flush=True)
         if trainer.step % _CHECKPOINT_STEPS == 0:
             trainer.save()
-            print("held out", json.dumps(report(trainer.table.detach(), work, tokenizer)), flush=True)
-    np.save(work / "reranker-table.npy", trainer.table.detach().numpy())
+            print("held out", json.dumps(report(trainer.compared, work, tokenizer)), flush=True)
+    with torch.no_grad():
+        typical = trainer.compared([source.bare(i) for i in range(_TYPICAL)]).norm(dim=1).mean()
+    weights = {name: value.numpy() for name, value in trainer.compared.state_dict().items()}
+    np.savez(work / "reranker-table.npz", typical=typical.numpy(), **weights)
 
 
 if __name__ == "__main__":
