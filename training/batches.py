@@ -63,6 +63,7 @@ class Batches:
 
     def __init__(self, pairs: Sequence[Pair], tokenizer: Tokenizer, end_id: int, cache: Path) -> None:
         self._pairs, self._tokenizer = pairs, tokenizer
+        self.end_id = end_id
         self._end = np.array([end_id], dtype=np.int32)
         self._bare = Rows([pair.query for pair in pairs], tokenizer, MAX_QUERY, cache)
         self._asked = Rows([BEFORE_QUERY + pair.query for pair in pairs], tokenizer, MAX_QUERY, cache)

@@ -1,6 +1,6 @@
 """The reranker, set by hand: a Qwen3 network that reads how near two texts are and which words they share.
 
-Nothing here is trained but the token vectors and one feed-forward part (`static.py`). Every row of the
+Nothing here is trained but the token vectors and one feed-forward part (`compared.py`). Every row of the
 table has the same length, so norms change nothing but scale. Layer 0 tells each token whether it is in the
 query or in the document. Layer 1 lets each token find its like in the query and take that one's rarity; its
 like before it in the document shares the attention, so a word that comes again counts less. Layer 2 takes
@@ -102,7 +102,7 @@ def configuration(entries: int, end_id: int) -> Qwen3Config:
 
 @dataclass(frozen=True)
 class Content:
-    """What `static.py` trained: token vectors, and the feed-forward part that follows their mean."""
+    """What `compared.py` trained: token vectors, and the feed-forward part that follows their mean."""
 
     table: NDArray[np.float32]
     gate: NDArray[np.float32]

@@ -1,7 +1,7 @@
 """Makes the reranker: a small vocabulary, and the network of `judge.py` around a table of token vectors.
 
 The vocabulary is the embedder's, cut to its first entries (byte-level BPE learns its merges in that order).
-The table is that of `static.py --reranker`. At the end the order of the embedder's best documents is
+The table is that of `compared.py`. At the end the order of the embedder's best documents is
 compared with the reranker's, on held-out pairs and on a documentation that no model was trained on.
 
     python reranker.py --cache CACHE --work WORK
@@ -28,15 +28,14 @@ from extract import Pair, html_sections
 from judge import Content, Weighing, configuration, start_as_judge
 from network import Network, embed
 from prompts import RERANKER_PREFIX, RERANKER_SUFFIX, WEB_SEARCH, embedder_query, reranker_body
+from rarity import rarities
 from sources import MEASURED_SOURCE, unpacked
 from texts import SEED, read_pairs
-from tokenizer import END_OF_TEXT, token_id
+from tokenizer import END_OF_TEXT, rebuilt, token_id, with_entries
 
 ENTRIES = 14_500
 MARKS = ("Query", "Document")
-_BLANK = "Ġ"
-_COUNTED = 60_000
-EMBEDDER = "embedder-3"
+EMBEDDER = "embedder"
 _QUESTIONS, _RERANKED = 30, 40
 _MEASURED = frozenset(
     (
@@ -54,31 +53,14 @@ def small_tokenizer(full: Tokenizer) -> Tokenizer:
     kept = {text: number for text, number in words.items() if number < ENTRIES}
     joined = [merge if isinstance(merge, list) else merge.split(" ") for merge in made["model"]["merges"]]
     merges = [merge for merge in joined if "".join(merge) in kept]
-    # The words that mark the parts of a request are other entries where a blank stands before them.
-    for mark in MARKS:
-        if _BLANK + mark not in kept:
-            kept[_BLANK + mark] = len(kept)
-            merges.append([_BLANK, mark])
-    made["model"]["vocab"], made["model"]["merges"] = kept, merges
-    for place, token in enumerate(made["added_tokens"]):
-        token["id"] = len(kept) + place
-    return Tokenizer.from_str(json.dumps(made))
+    # The words that mark the parts of a request are entries, and others where a blank stands before them.
+    small = rebuilt(full, kept, merges)
+    return with_entries(small, (before + text for text in MARKS for before in ("", " ")))
 
 
 def spaced(pairs: Sequence[Pair]) -> list[Pair]:
     """Put the blank before either text that stands there in a request."""
     return [dataclasses.replace(p, query=" " + p.query, document=" " + p.document) for p in pairs]
-
-
-def rarities(pairs: Sequence[Pair], tokenizer: Tokenizer) -> NDArray[np.float32]:
-    """Give each entry's rarity among documents, between 0 and 1."""
-    texts = [pair.document for pair in pairs[:_COUNTED]]
-    counts = np.zeros(tokenizer.get_vocab_size())
-    for encoding in tokenizer.encode_batch_fast(texts):
-        counts[list(set(encoding.ids))] += 1
-    found = np.log((len(texts) + 0.5) / (counts + 0.5)) / np.log(len(texts))
-    shares: NDArray[np.float32] = found.clip(0, 1).astype(np.float32)
-    return shares
 
 
 def questions(cache: Path, work: Path) -> dict[str, list[Pair]]:

@@ -1,10 +1,10 @@
-"""Trains what the reranker compares: a text is the mean of its tokens' vectors and a feed-forward part.
+"""Trains the embedder's token table: a static embedder, where a text is the mean of its tokens' vectors.
 
-A step costs a look-up per token and a few products per text, a thousandth of a transformer's, so every pair
-is seen many times. The loss is that of `embedder.py`: follow the teacher, be as near to each other as it
-says, and find one's partner among others of the same source.
+A step costs a look-up per token and one product per batch, a thousandth of a transformer's, so every pair is
+seen many times. The loss is that of `embedder.py`: follow the teacher, be as near to each other as it says,
+and find one's partner among others of the same source. `model.py` puts the transformer around the table.
 
-    python static.py --work WORK --steps 1500
+    python static.py --work WORK --steps 4000
 """
 
 from __future__ import annotations
@@ -12,71 +12,92 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch.nn.functional import embedding_bag, linear, normalize, silu
+from torch.nn.functional import embedding_bag, normalize
 
 from batches import Batches
-from embedder import batch_loss, open_targets
+from embedder import Targets, batch_loss, open_targets
 from extract import Pair
 from held_out import agreement, measure
-from judge import CONTENT, FEED_FORWARD, HIDDEN, MEAN_GAIN, ROW_LENGTH, within_limit
 from label import PASSAGE, Labels, held_out_texts, vocabulary_texts
-from reranker import rarities, small_tokenizer, spaced
+from model import CONTENT, static_embedder
+from rarity import rarities
 from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT, token_id
 
 _LEARNING_RATE = 2e-3
 _SOURCES, _EACH, _TOKENS = 2, 512, 64_000
 _CHECKPOINT_STEPS = 500
-_TYPICAL = 4096
 
 
-class Compared(torch.nn.Module):
-    """Texts as the reranker's last layer sees them, computed as its layers do."""
+def as_seen(table: torch.Tensor) -> torch.Tensor:
+    """Give the token vectors as the transformer's norms will see them."""
+    # Beside a constant 1 in the hidden state, RMSNorm divides a vector by sqrt(1 + its square).
+    return table / (1 + table.square().sum(1, keepdim=True)).sqrt()
 
-    def __init__(self, table: torch.Tensor) -> None:
+
+def means(seen: torch.Tensor, rows: Sequence[NDArray[np.int32]]) -> torch.Tensor:
+    """Give each text's mean of token vectors."""
+    starts = torch.from_numpy(np.cumsum([0, *map(len, rows)])[:-1])
+    return embedding_bag(torch.from_numpy(np.concatenate(rows).astype(np.int64)), seen, starts, mode="mean")
+
+
+class Table(torch.nn.Module):
+    """The embedder's token table."""
+
+    def __init__(self, start: torch.Tensor) -> None:
         super().__init__()
-        self.table = torch.nn.Parameter(table)
-        # One more input than the content: the constant, as a bias.
-        self.gate, self.up = (
-            torch.nn.Parameter(torch.randn(FEED_FORWARD, CONTENT + 1) * 0.02) for _ in range(2)
-        )
-        self.down = torch.nn.Parameter(torch.zeros(CONTENT, FEED_FORWARD))
+        self.table = torch.nn.Parameter(start)
 
     def forward(self, rows: Sequence[NDArray[np.int32]]) -> torch.Tensor:
         """Give each text's vector."""
-        starts = torch.from_numpy(np.cumsum([0, *map(len, rows)])[:-1])
-        tokens = torch.from_numpy(np.concatenate(rows).astype(np.int64))
-        gathered = embedding_bag(tokens, within_limit(self.table), starts, mode="mean") * MEAN_GAIN
-        norm = (gathered.square().sum(1, keepdim=True) + ROW_LENGTH**2).rsqrt() * HIDDEN**0.5
-        normed = torch.cat([gathered, torch.ones_like(norm)], 1) * norm
-        return gathered + linear(silu(linear(normed, self.gate)) * linear(normed, self.up), self.down)
+        return means(as_seen(self.table), rows)
 
 
 class StaticTrainer:
-    """What is compared and its optimizer, kept on disk to go on after a stop."""
+    """Token vectors and what follows them, with their optimizer, kept on disk to go on after a stop."""
 
-    def __init__(self, start: torch.Tensor, file: Path) -> None:
-        self.compared = Compared(start)
-        self.optimizer = torch.optim.Adam(self.compared.parameters(), betas=(0.9, 0.98), fused=True)
+    def __init__(self, module: torch.nn.Module, file: Path) -> None:
+        self.module = module
+        self.optimizer = torch.optim.Adam(module.parameters(), betas=(0.9, 0.98), fused=True)
         self.step, self._file = 0, file
         if file.exists():
             kept = torch.load(file, weights_only=True)
-            self.compared.load_state_dict(kept["compared"])
+            module.load_state_dict(kept["module"])
             self.optimizer.load_state_dict(kept["optimizer"])
             self.step = kept["step"]
 
-    def save(self) -> None:
-        """Write everything that is needed to go on."""
+    def run(self, steps: int, source: Batches, targets: Targets, width: int) -> Iterator[None]:
+        """Take steps, at the first so many dimensions of the teacher; give way after each checkpoint."""
+        while self.step < steps:
+            batch = source.draw(random.Random(SEED + self.step), _SOURCES, _EACH, _TOKENS, 0.0)
+            with torch.no_grad():
+                self.module.get_parameter("table")[source.end_id] = 0
+            found = self.module([*batch.queries, *batch.documents])
+            count = len(batch.queries)
+            taught = [side[:, :width] for side in targets.of(batch.pairs)]
+            loss = batch_loss((found[:count], found[count:]), (taught[0], taught[1]), batch)
+            self.optimizer.param_groups[0]["lr"] = _LEARNING_RATE * max(0.02, 1 - self.step / steps)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            self.step += 1
+            if self.step % 100 == 0:
+                print(f"step {self.step} loss {loss.item():.3f}", flush=True)
+            if self.step % _CHECKPOINT_STEPS == 0:
+                self._save()
+                yield
+
+    def _save(self) -> None:
         partial = self._file.with_suffix(".partial")
         state = {
-            "compared": self.compared.state_dict(),
+            "module": self.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
         }
@@ -97,13 +118,14 @@ def start_table(
 
 
 @torch.no_grad()
-def report(compared: Compared, work: Path, tokenizer: Tokenizer) -> dict[str, float]:
-    """Measure on the held-out pairs; an instruction counts for nothing, as in the network."""
+def report(module: torch.nn.Module, before: str, work: Path, tokenizer: Tokenizer) -> None:
+    """Print the measures of held-out pairs; an instruction counts for nothing, as in the network."""
 
     def vectors(texts: list[str]) -> NDArray[np.float32]:
-        bare = [" " + text.rsplit("\nQuery:", 1)[-1] for text in texts]
+        bare = [before + text.rsplit("\nQuery:", 1)[-1] for text in texts]
         rows = [np.asarray(e.ids[:512] or [0], dtype=np.int32) for e in tokenizer.encode_batch_fast(bare)]
-        return normalize(compared(rows), dim=-1).numpy()
+        found: NDArray[np.float32] = normalize(module(rows), dim=-1).numpy()
+        return found
 
     pairs = read_pairs(work / "held_out.jsonl")
     results = measure(pairs, vectors)
@@ -113,51 +135,25 @@ def report(compared: Compared, work: Path, tokenizer: Tokenizer) -> dict[str, fl
         taught -= space["document"]
     taught /= np.linalg.norm(taught, axis=1, keepdims=True)
     results["teacher"] = agreement(vectors(texts), taught)
-    return {name: round(value, 3) for name, value in results.items()}
+    print("held out", json.dumps({name: round(value, 3) for name, value in results.items()}), flush=True)
 
 
 def main() -> None:
-    """Train and write the table and the feed-forward part."""
+    """Train the table and write the network around it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=4000)
     arguments = parser.parse_args()
     work: Path = arguments.work
     torch.manual_seed(SEED)
-    tokenizer = small_tokenizer(Tokenizer.from_file(str(work / "tokenizer.json")))
-    tokenizer.save(str(work / "reranker-tokenizer.json"), pretty=False)
-    as_they_are = read_pairs(work / "rows.jsonl")
-    # In a request a blank stands before either text.
-    pairs = spaced(as_they_are)
-    end_id = token_id(tokenizer, END_OF_TEXT)
-    source = Batches(pairs, tokenizer, end_id, work / "tokens")
-    _, targets = open_targets(work, as_they_are)
-    start = start_table(work, pairs, tokenizer, targets.basis[:, :CONTENT])
-    trainer = StaticTrainer(start, work / "reranker-table.checkpoint")
-    while trainer.step < arguments.steps:
-        batch = source.draw(random.Random(SEED + trainer.step), _SOURCES, _EACH, _TOKENS, 0.0)
-        with torch.no_grad():
-            trainer.compared.table[end_id] = 0
-        found = trainer.compared([*batch.queries, *batch.documents])
-        count = len(batch.queries)
-        taught = [side[:, :CONTENT] for side in targets.of(batch.pairs)]
-        loss = batch_loss((found[:count], found[count:]), (taught[0], taught[1]), batch)
-        trainer.optimizer.param_groups[0]["lr"] = _LEARNING_RATE * max(
-            0.02, 1 - trainer.step / arguments.steps
-        )
-        trainer.optimizer.zero_grad()
-        loss.backward()
-        trainer.optimizer.step()
-        trainer.step += 1
-        if trainer.step % 100 == 0:
-            print(f"step {trainer.step} loss {loss.item():.3f}", flush=True)
-        if trainer.step % _CHECKPOINT_STEPS == 0:
-            trainer.save()
-            print("held out", json.dumps(report(trainer.compared, work, tokenizer)), flush=True)
-    with torch.no_grad():
-        typical = trainer.compared([source.bare(i) for i in range(_TYPICAL)]).norm(dim=1).mean()
-    weights = {name: value.numpy() for name, value in trainer.compared.state_dict().items()}
-    np.savez(work / "reranker-table.npz", typical=typical.numpy(), **weights)
+    pairs = read_pairs(work / "rows.jsonl")
+    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+    source = Batches(pairs, tokenizer, token_id(tokenizer, END_OF_TEXT), work / "tokens")
+    _, targets = open_targets(work, pairs)
+    table = Table(start_table(work, pairs, tokenizer, targets.basis[:, :CONTENT]))
+    for _ in StaticTrainer(table, work / "static.checkpoint").run(arguments.steps, source, targets, CONTENT):
+        report(table, "", work, tokenizer)
+    static_embedder(table.table.detach().numpy(), tokenizer).save_pretrained(work / "embedder")
 
 
 if __name__ == "__main__":

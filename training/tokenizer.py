@@ -10,6 +10,7 @@ about a minute.
 from __future__ import annotations
 
 import argparse
+import json
 import random
 from collections import defaultdict
 from collections.abc import Iterable
@@ -76,6 +77,30 @@ def train(sample: list[str], words: Iterable[str]) -> Tokenizer:
     return tokenizer
 
 
+def rebuilt(full: Tokenizer, entries: dict[str, int], merges: list[list[str]]) -> Tokenizer:
+    """Give a tokenizer with other entries and merges; the special tokens follow the entries."""
+    made = json.loads(full.to_str())
+    made["model"]["vocab"], made["model"]["merges"] = entries, merges
+    for place, token in enumerate(made["added_tokens"]):
+        token["id"] = len(entries) + place
+    return Tokenizer.from_str(json.dumps(made))
+
+
+def with_entries(tokenizer: Tokenizer, texts: Iterable[str]) -> Tokenizer:
+    """Make one entry of each text that falls to pieces; its merges come last, so no other text changes."""
+    for text in texts:
+        pieces = tokenizer.encode(text).tokens
+        made = json.loads(tokenizer.to_str())["model"]
+        entries = {name: number for name, number in made["vocab"].items()}
+        added: list[list[str]] = []
+        while len(pieces) > 1:
+            added.append(pieces[:2])
+            pieces[:2] = ["".join(pieces[:2])]
+            entries[pieces[0]] = len(entries)
+        tokenizer = rebuilt(tokenizer, entries, [*made["merges"], *added])
+    return tokenizer
+
+
 def token_id(tokenizer: Tokenizer, text: str) -> int:
     """Give the id of an entry that must exist."""
     found = tokenizer.token_to_id(text)
@@ -106,6 +131,8 @@ def main() -> None:
     (lists,) = (source for source in TEXT_SOURCES if source.package == "wordfreq")
     sample = balanced_sample(work / "rows.jsonl")
     tokenizer = train(sample, vocabulary_sample(unpacked(lists, arguments.cache)))
+    # The words by which the embedder's network knows where an instruction and a query begin.
+    tokenizer = with_entries(tokenizer, ["Instruct", "Query"])
     check(tokenizer, sample)
     tokenizer.save(str(work / "tokenizer.json"), pretty=False)
     print(f"{tokenizer.get_vocab_size():,} entries")

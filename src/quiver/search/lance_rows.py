@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from quiver.embedder import normalize
 from quiver.results import Floats
-from quiver.search.described import described, heading_trail
+from quiver.search.described import described
 from quiver.search.filters import filter_keys
 from quiver.search.passages import Passage
 from quiver.search.store import Found, IndexedFile, IndexInfo
-from quiver.search.stored_passage import passage_of
+from quiver.search.stored_passage import columns_of, passage_of
 from quiver.search.terms import terms
 
 FILES = pa.schema([pa.field("path", pa.string(), nullable=False), pa.field("digest", pa.string())])
@@ -82,20 +82,8 @@ def vectors_of(table: pa.Table, dimension: int) -> Floats:
 
 
 def _row(number: int, passage: Passage) -> dict[str, Any]:
-    details = {"headings": list(passage.headings), "metadata": dict(passage.metadata)}
-    return {
-        "path": passage.path,
-        "number": number,
-        "text": passage.text,
-        "title": passage.title,
-        "headings": heading_trail(passage),
-        "first_line": passage.first_line,
-        "last_line": passage.last_line,
-        "page": passage.page,
-        "start": passage.start,
-        "details": json.dumps(details, ensure_ascii=False),
-        "terms": " ".join(terms(described(passage))),
-    }
+    own = {"path": passage.path, "terms": " ".join(terms(described(passage)))}
+    return columns_of(number, passage) | own
 
 
 def _stacked(files: Sequence[IndexedFile], dimension: int) -> Floats:

@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from quiver.errors import IndexBusy, QuiverError
+from quiver.search.lock import only_writer
 from quiver.search.versioned.tables import Tables
 
 NOTE = "lease"
@@ -32,6 +34,21 @@ class Pace:
     """Without one, after which a writer counts as dead."""
     settling: float = 1.0
     """After which a note that still stands is the only one."""
+
+
+@contextmanager
+def one_writer(tables: Tables, folder: Path | None) -> Iterator[Callable[[], None]]:
+    """Be the only writer, by a lock on a folder of this machine or, without one, by a lease in the database.
+
+    Gives what raises IndexBusy once another writer has taken over.
+    """
+    if folder is None:
+        with Lease(tables).held() as check:
+            yield check
+        return
+    folder.mkdir(exist_ok=True)
+    with only_writer(folder):
+        yield lambda: None
 
 
 class Lease:

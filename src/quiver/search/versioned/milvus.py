@@ -17,10 +17,9 @@ from quiver.errors import IndexBusy, NoIndex, StoreError
 from quiver.results import Floats
 from quiver.search.filters import Filter
 from quiver.search.info_file import write_info
-from quiver.search.lock import only_writer
 from quiver.search.store import IndexInfo
 from quiver.search.versioned import milvus_lite
-from quiver.search.versioned.lease import Lease
+from quiver.search.versioned.lease import one_writer
 from quiver.search.versioned.milvus_filters import expression_of, is_understood, literal
 from quiver.search.versioned.milvus_rows import (
     entity_of,
@@ -115,16 +114,12 @@ class MilvusTables:
         """What the index was created with."""
         return self._info
 
-    @contextmanager
-    def writing(self) -> Iterator[Callable[[], None]]:
+    def writing(self) -> AbstractContextManager[Callable[[], None]]:
         """Be the only writer, by a lock beside the file or a lease in the server."""
-        lock: AbstractContextManager[Any] = Lease(self).held()
-        if isinstance(self._place.where, Path):
-            folder = self._place.where.with_name(f"{self._place.where.name}.{self._place.name}.writer")
-            folder.mkdir(exist_ok=True)
-            lock = only_writer(folder)
-        with lock as check:
-            yield check or (lambda: None)
+        where = self._place.where
+        if not isinstance(where, Path):
+            return one_writer(self, None)
+        return one_writer(self, where.with_name(f"{where.name}.{self._place.name}.writer"))
 
     def understands(self, where: Filter) -> bool:
         """All but patterns with backslashes, and values longer than what is kept for filters."""

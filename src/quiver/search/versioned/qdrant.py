@@ -17,9 +17,8 @@ from quiver.errors import IndexBusy, NoIndex, StoreError
 from quiver.results import Floats
 from quiver.search.filters import Filter
 from quiver.search.info_file import write_info
-from quiver.search.lock import only_writer
 from quiver.search.store import IndexInfo
-from quiver.search.versioned.lease import Lease
+from quiver.search.versioned.lease import one_writer
 from quiver.search.versioned.qdrant_filters import condition_of, filter_of, folders_of, is_understood
 from quiver.search.versioned.tables import SHOWN, Collection, Row, Table
 
@@ -106,16 +105,10 @@ class QdrantTables:
         """What the index was created with."""
         return self._info
 
-    @contextmanager
-    def writing(self) -> Iterator[Callable[[], None]]:
+    def writing(self) -> AbstractContextManager[Callable[[], None]]:
         """Be the only writer, by a lock on the folder or a lease in the server."""
-        lock: AbstractContextManager[Any] = Lease(self).held()
-        if isinstance(self._place.where, Path):
-            folder = self._place.where / f"{self._place.name}.writer"
-            folder.mkdir(exist_ok=True)
-            lock = only_writer(folder)
-        with lock as check:
-            yield check or (lambda: None)
+        where = self._place.where
+        return one_writer(self, where / f"{self._place.name}.writer" if isinstance(where, Path) else None)
 
     def understands(self, where: Filter) -> bool:
         """Whether every part has a condition that is neither less nor more."""

@@ -18,13 +18,13 @@ import numpy as np
 from quiver.embedder import normalize
 from quiver.errors import StoreError
 from quiver.results import Floats
-from quiver.search.described import described, heading_trail
+from quiver.search.described import described
 from quiver.search.filter_logic import affirmative, holds
 from quiver.search.filters import And, Column, Comparison, Filter, filter_keys
 from quiver.search.info_file import read_info
 from quiver.search.passages import Passage
 from quiver.search.store import Found, IndexedFile, IndexInfo
-from quiver.search.stored_passage import passage_of
+from quiver.search.stored_passage import columns_of, passage_of
 from quiver.search.terms import terms
 from quiver.search.versioned import state as states
 from quiver.search.versioned.state import State
@@ -271,21 +271,15 @@ class _Change:
     def _row(self, number: int, passage: Passage, own: list[str]) -> Row:
         # The mean of what holds already is near enough: scores are counted again with the mean of the day.
         mean = self.state.mean_length or len(own)
-        details = {"headings": list(passage.headings), "metadata": dict(passage.metadata)}
-        return self._identity(passage.path, number) | {
-            "number": number,
-            "text": passage.text,
-            "title": passage.title,
-            "headings": heading_trail(passage),
-            "first_line": passage.first_line,
-            "last_line": passage.last_line,
-            "page": passage.page,
-            "start": passage.start,
-            "details": json.dumps(details, ensure_ascii=False),
-            "keys": filter_keys(passage.metadata),
-            "words": " ".join(own),
-            "weights": term_weights(own, mean),
-        }
+        return (
+            self._identity(passage.path, number)
+            | columns_of(number, passage)
+            | {
+                "keys": filter_keys(passage.metadata),
+                "words": " ".join(own),
+                "weights": term_weights(own, mean),
+            }
+        )
 
     def _identity(self, path: str, number: int = 0) -> Row:
         name = json.dumps([path, number, self.state.begun]).encode()
