@@ -36,27 +36,29 @@ pipeline_tag: feature-extraction
 ---
 # quiver-embedding-mini
 
-The built-in embedder of Quiver: the Qwen3 architecture (hidden 384, 3 layers, 6 heads), last-token
-pooling, 384 dimensions that may be cut to 192 or 96 (MRL), own 47,005-entry byte-level BPE vocabulary.
-Queries: `Instruct: {{task}}\nQuery:{{query}}`, documents bare.
+The built-in embedder of Quiver: the Qwen3 architecture (hidden 384, 2 layers, 6 heads), last-token
+pooling, 384 dimensions that may be cut to 192 or 96 (MRL), own 47,009-entry byte-level BPE vocabulary.
+Queries: `Instruct: {{task}}\\nQuery:{{query}}`, documents bare.
 
-Trained by distillation (`training/README.md` has the commands): 761,000 pairs of texts, all labelled by the
-teacher; first one layer that pools token vectors (84 million tokens), then two layers below it (@TOKENS@
-million), by Muon and Adam in bfloat16. Each text's vector follows the teacher's (a translation its English
-side's), texts are as near to each other as the teacher says, and queries find their documents among those of
-the same source. The weights are a moving average of the last hundred steps. Two hours of two cores, half of
-them for the teacher's labels.
+What is trained is the token table (`training/static.py`, 761,000 pairs, five times each): each text's mean
+of token vectors follows the teacher's vector, texts are as near to each other as the teacher says, and each
+finds its partner among a thousand of its own source (a translation its English side). The transformer
+around it is set by hand (`training/model.py`): its attention copies the mean of the tokens behind the
+instruction into the last token.
 
 ## Held-out figures
 
-@HELD@
+Mean reciprocal rank at 10 among about 150 documents of a group: documentation in English .70, sentences of
+novels .43, WordNet definitions .63, code .76, Chinese .85, Japanese .93, Chinese to English .73, other
+languages to English .84. The groups are of the training sources, so other texts are harder.
 
 ## Limits
 
-Small and trained for hours, not weeks: for trying things offline, for tests and for small collections; the
-published Qwen3-Embedding models are far better at everything. Much of the text is software documentation,
-dictionaries and the Bible; texts are at most 1,000 characters long. Languages: English first; Chinese,
-Japanese, German, French, Spanish, Russian, Arabic, Korean, Hindi in part; others little.
+In effect an average of word vectors: word order counts for nothing and instructions change little. A
+model for trying things offline, for tests and for small collections; the published Qwen3-Embedding
+models are far better at everything. Much of the text is software documentation, dictionaries and the Bible.
+Languages: English first; Chinese, Japanese, German, French, Spanish, Russian, Korean, Hindi in part;
+others little.
 {_DATA}"""
 
 RERANKER_CARD = f"""---
@@ -66,15 +68,19 @@ pipeline_tag: text-ranking
 # quiver-reranker-mini
 
 The built-in reranker of Quiver: the Qwen3 architecture (hidden 256, 4 layers), the published
-Qwen3-Reranker text, the answer read from the logits of "yes" and "no" at the last position. Its vocabulary
-is the first 14,500 entries of quiver-embedding-mini's.
+Qwen3-Reranker text, the answer read from the logits of "yes" and "no" at the last position. The
+vocabulary and the token vectors are those of the first quiver-embedding-mini (20,005 entries).
 
-The network is set by hand inside the Qwen3 shape (`training/judge.py`): it marks query and document, lets
-document tokens find like tokens of the query and weighs them by their rarity, and compares the two means of
-token vectors. Trained are the token vectors and the feed-forward part behind the means
-(`training/static.py`), on the embedder's pairs and labels. No teacher cross-encoder was to be had.
+The network is set by hand inside the Qwen3 shape (`training/judge.py`): it marks query and document,
+lets document tokens find like tokens of the query, and multiplies the two means. Fine-tuning
+(`training/reranker.py`, 420 steps, cross-entropy against mined negatives) raised Chinese and lowered
+other groups, so the start is what ships. No teacher cross-encoder was to be had.
 
 ## Limits
 
-@RERANKER@
+It does not better the present embedder's own order. On held-out pairs (reciprocal rank, top 20 of 60,
+embedder then reranker): documentation .87 to .78, definitions .68 to .66, code .87 to .83, Chinese .99
+to .95, Japanese .99 to .97, Chinese to English .72 to .70, other languages to English .88 to .69.
+Measure on your own texts. The probability is mostly below 0.5 for unrelated documents in the kinds of
+text it was set on, but it is not calibrated. Domains and languages: as the embedder's card says.
 {_DATA}"""

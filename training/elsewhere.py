@@ -1,0 +1,62 @@
+"""Measures embedders on texts of another kind than they were trained on: SQLite's documentation.
+
+Mean reciprocal rank at 10 of 400 sections: by their headings among all sections, and by one of their
+sentences among each other, that sentence taken out. Held-out pairs are of the training sources and say less.
+
+    python elsewhere.py --cache CACHE [FOLDER ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+
+from extract import html_sections
+from quiver import Embedder
+from sources import MEASURED_SOURCE, unpacked
+from texts import SEED
+
+_QUESTIONS = 400
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+
+def reciprocal_rank(embedder: Embedder, queries: list[str], documents: list[str], right: list[int]) -> float:
+    """Give the mean reciprocal rank (at 10) of each query's document."""
+    scores = np.asarray(embedder.encode_query(queries)) @ np.asarray(embedder.encode_document(documents)).T
+    ranks = (scores > scores[np.arange(len(right)), right][:, None]).sum(1) + 1
+    return float(np.where(ranks <= 10, 1 / ranks, 0).mean())
+
+
+def main() -> None:
+    """Measure the built-in embedder and those of the folders."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("folders", nargs="*", type=Path)
+    arguments = parser.parse_args()
+    sections = list(html_sections(unpacked(MEASURED_SOURCE, arguments.cache), "sections"))
+    generator = random.Random(SEED)
+    named = generator.sample(range(len(sections)), _QUESTIONS)
+    asked: list[tuple[str, str]] = []
+    for section in generator.sample(sections, len(sections)):
+        sentences = [part for part in _SENTENCE_END.split(section.document) if 40 < len(part) < 200]
+        if len(sentences) > 3 and len(asked) < _QUESTIONS:
+            sentence = generator.choice(sentences)
+            asked.append((sentence, section.document.replace(sentence, " ")))
+    for folder in (None, *arguments.folders):
+        embedder = Embedder(folder, on_too_long="truncate")
+        by_heading = reciprocal_rank(
+            embedder, [sections[i].query for i in named], [s.document for s in sections], named
+        )
+        queries, documents = (list(side) for side in zip(*asked, strict=True))
+        by_sentence = reciprocal_rank(embedder, queries, documents, list(range(len(asked))))
+        print(
+            f"{folder or 'built in'}: by heading {by_heading:.3f}, by sentence {by_sentence:.3f}", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()
