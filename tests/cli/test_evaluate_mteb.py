@@ -91,7 +91,7 @@ def test_a_failed_task_ends_in_an_error(
     run = shell("evaluate", "mteb(eng, v2)", *chosen)
     assert run.code == 1
     assert "STS12: quiver-embedding-mini: failed: its data set mteb/sts12-sts cannot be" in run.err
-    assert run.err.splitlines()[-1] == "error: 1 tasks failed; the same command runs only them again"
+    assert run.err.splitlines()[-1] == "error: 1 task failed; the same command runs only what failed"
     assert opened[0].max_length == 8192
 
 

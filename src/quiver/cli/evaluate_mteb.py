@@ -9,6 +9,7 @@ import typer
 
 from quiver.cli import options
 from quiver.cli.loading import ModelOptions, embedder_name, load_embedder, load_reranker, reranker_name
+from quiver.cli.summary import counted
 
 if TYPE_CHECKING:
     from quiver.evaluate.mteb.run import Failure
@@ -99,7 +100,7 @@ class MtebRun:
             scores[self.reranked_name], failures = found, failures + failed
         self.write(scores)
         if failures:
-            raise TasksFailed(f"{failures} tasks failed; the same command runs only them again")
+            raise TasksFailed(f"{counted(failures, 'task')} failed; the same command runs only what failed")
         return scores
 
     @property
