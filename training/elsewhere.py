@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import argparse
 import random
-import re
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from extract import html_sections
+from extract import asked_by_sentence, html_sections
 from quiver import Embedder
 from sources import MEASURED_SOURCE, unpacked
 from texts import SEED
 
 _QUESTIONS = 400
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
 def reciprocal_rank(embedder: Embedder, queries: list[str], documents: list[str], right: list[int]) -> float:
@@ -40,18 +39,14 @@ def main() -> None:
     sections = list(html_sections(unpacked(MEASURED_SOURCE, arguments.cache), "sections"))
     generator = random.Random(SEED)
     named = generator.sample(range(len(sections)), _QUESTIONS)
-    asked: list[tuple[str, str]] = []
-    for section in generator.sample(sections, len(sections)):
-        sentences = [part for part in _SENTENCE_END.split(section.document) if 40 < len(part) < 200]
-        if len(sentences) > 3 and len(asked) < _QUESTIONS:
-            sentence = generator.choice(sentences)
-            asked.append((sentence, section.document.replace(sentence, " ")))
+    found = (asked_by_sentence(section, generator) for section in generator.sample(sections, len(sections)))
+    asked = list(islice(filter(None, found), _QUESTIONS))
+    queries, documents = [pair.query for pair in asked], [pair.document for pair in asked]
     for folder in (None, *arguments.folders):
         embedder = Embedder(folder, on_too_long="truncate")
         by_heading = reciprocal_rank(
             embedder, [sections[i].query for i in named], [s.document for s in sections], named
         )
-        queries, documents = (list(side) for side in zip(*asked, strict=True))
         by_sentence = reciprocal_rank(embedder, queries, documents, list(range(len(asked))))
         print(
             f"{folder or 'built in'}: by heading {by_heading:.3f}, by sentence {by_sentence:.3f}", flush=True

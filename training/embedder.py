@@ -33,11 +33,12 @@ from transformers import Qwen3Model
 
 from batches import Batch, Batches, token_rows
 from extract import Pair
-from held_out import agreement, measure
-from label import PASSAGE, Labels, PairLabels, held_out_texts, pair_labels, vocabulary_texts
-from network import CUTS, HEADS, HIDDEN, Network, PoolingNetwork, configuration, embed, slow_places
+from held_out import report_of
+from label import PASSAGE, Labels, PairLabels, pair_labels, vocabulary_texts
+from network import CUTS, FEED_FORWARD, HEADS, HIDDEN, Network, PoolingNetwork, embed, slow_places
 from optimizer import Optimizer
 from scripts import script_of
+from shape import configuration
 from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT, token_id
 
@@ -243,21 +244,13 @@ class Trainer:
 def report(network: Network, work: Path, tokenizer: Tokenizer, labels: Labels) -> dict[str, float]:
     """Measure on the held-out pairs: who is found, and how well the nearness of texts is the teacher's."""
     end_id = token_id(tokenizer, END_OF_TEXT)
-    pairs = read_pairs(work / "held_out.jsonl")
 
     def vectors(texts: list[str]) -> NDArray[np.float32]:
         if isinstance(network, PoolingNetwork):  # a single layer cannot tell an instruction from its query
             texts = [text.rsplit("\nQuery", 1)[-1] for text in texts]
         return embed(network, list(token_rows(texts, tokenizer, end_id, 512)), end_id)
 
-    results = measure(pairs, vectors)
-    texts = held_out_texts(pairs)
-    taught = labels.vectors()[labels.rows([PASSAGE + text for text in texts])].astype(np.float32)
-    with np.load(work / "space.npz") as space:
-        taught -= space["document"]
-    taught /= np.linalg.norm(taught, axis=1, keepdims=True)
-    results["teacher"] = agreement(vectors(texts), taught)
-    return {name: round(value, 3) for name, value in results.items()}
+    return report_of(vectors, work, labels)
 
 
 def open_targets(work: Path, pairs: list[Pair]) -> tuple[Labels, Targets]:
@@ -271,7 +264,16 @@ def open_targets(work: Path, pairs: list[Pair]) -> tuple[Labels, Targets]:
 def open_network(work: Path, layers: int, tokenizer: Tokenizer, labels: Labels, targets: Targets) -> Network:
     """Make the network that training begins from."""
     end_id = token_id(tokenizer, END_OF_TEXT)
-    model = Qwen3Model(configuration(tokenizer.get_vocab_size(), end_id, layers))
+    model = Qwen3Model(
+        configuration(
+            tokenizer.get_vocab_size(),
+            end_id,
+            hidden=HIDDEN,
+            heads=HEADS,
+            layers=layers,
+            feed_forward=FEED_FORWARD,
+        )
+    )
     if layers == 1:
         pooling = PoolingNetwork(model)
         start_pooling(pooling, vocabulary_table(labels, targets, tokenizer))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import html
 import json
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _CEDICT_LINE = re.compile(
 )
 _EDICT_LINE = re.compile(r"^(\S+) (?:\[[^\]]+\] )?/((?:\([^)]*\) )*)([^/]+)/(?:([^/]+)/)?")
 _NOTE = re.compile(r"\([^)]*\)\s*")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _MAX_SECTION = 1600
 
 
@@ -169,6 +171,15 @@ def python_functions(root: Path, name: str) -> Iterator[Pair]:
                 node.body = node.body[1:]
                 code = ast.unparse(node)[:_MAX_SECTION]
                 yield Pair(_SPACE.sub(" ", description), code, "retrieval", name)
+
+
+def asked_by_sentence(section: Pair, generator: random.Random) -> Pair | None:
+    """Take a sentence out of a section as its question; None where the section has too few."""
+    sentences = [part for part in _SENTENCE_END.split(section.document) if 40 < len(part) < 200]
+    if len(sentences) <= 3:
+        return None
+    asked = generator.choice(sentences)
+    return Pair(asked, section.document.replace(asked, " "), "retrieval", "sentences")
 
 
 def pair_set(folder: Path) -> Iterator[Pair]:

@@ -6,13 +6,16 @@ And does it agree with the teacher on how near texts are to each other?
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from extract import Pair
+from label import PASSAGE, Labels, held_out_texts
 from prompts import WEB_SEARCH, embedder_query
+from texts import read_pairs
 
 
 def _is_from(pair: Pair, language: str) -> bool:
@@ -90,3 +93,18 @@ def agreement(found: NDArray[np.float32], taught: NDArray[np.float32], seed: int
     second = others.ravel()
     cosines = (found[first] * found[second]).sum(1)
     return float(spearmanr(cosines, scores[first, second]).statistic)
+
+
+def report_of(
+    embed: Callable[[list[str]], NDArray[np.float32]], work: Path, labels: Labels
+) -> dict[str, float]:
+    """Measure on the held-out pairs: who is found, and how well the nearness of texts is the teacher's."""
+    pairs = read_pairs(work / "held_out.jsonl")
+    results = measure(pairs, embed)
+    texts = held_out_texts(pairs)
+    taught = labels.vectors()[labels.rows([PASSAGE + text for text in texts])].astype(np.float32)
+    with np.load(work / "space.npz") as space:
+        taught -= space["document"]
+    taught /= np.linalg.norm(taught, axis=1, keepdims=True)
+    results["teacher"] = agreement(embed(texts), taught)
+    return {name: round(value, 3) for name, value in results.items()}

@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from transformers import Qwen3Config, Qwen3ForCausalLM, Qwen3Model
+from transformers import Qwen3ForCausalLM, Qwen3Model
 
+from shape import HEAD_DIMENSION
 from tokenizer import token_id
 
-HIDDEN, HEADS, HEAD_DIMENSION, LAYERS, FEED_FORWARD = 256, 4, 64, 4, 192
+HIDDEN, HEADS, LAYERS, FEED_FORWARD = 256, 4, 4, 192
 CONTENT, PART, PARTS = 180, 60, 3
 _CODE_PLACES = (*range(20, 30), *range(52, 62))
 _MATCHING_HEADS = 2
@@ -78,26 +79,6 @@ class Weighing:
 
 
 P = Places()
-
-
-def configuration(entries: int, end_id: int) -> Qwen3Config:
-    """Give the Qwen3 configuration of the reranker."""
-    return Qwen3Config(
-        vocab_size=entries,
-        hidden_size=HIDDEN,
-        head_dim=HEAD_DIMENSION,
-        num_attention_heads=HEADS,
-        num_key_value_heads=HEADS,
-        num_hidden_layers=LAYERS,
-        intermediate_size=FEED_FORWARD,
-        max_position_embeddings=32768,
-        rope_parameters={"rope_type": "default", "rope_theta": 1_000_000.0},
-        rms_norm_eps=1e-6,
-        tie_word_embeddings=True,
-        attention_bias=False,
-        bos_token_id=end_id,
-        eos_token_id=end_id,
-    )
 
 
 @dataclass(frozen=True)

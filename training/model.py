@@ -14,14 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from transformers import Qwen3Config, Qwen3Model
+from transformers import Qwen3Model
 
+from shape import HEAD_DIMENSION, configuration
 from tokenizer import END_OF_TEXT, token_id
 
 HIDDEN = 384
-HEAD_DIMENSION = 64
-# As many values as places: one layer can copy a whole mean.
-KEY_VALUE_HEADS = 6
 HEADS = 6
 LAYERS = 2
 FEED_FORWARD = 384
@@ -47,26 +45,6 @@ class Scratch:
 
 SCRATCH = Scratch()
 CONTENT = SCRATCH.flag
-
-
-def configuration(entries: int, end_id: int, layers: int) -> Qwen3Config:
-    """Give the Qwen3 configuration of a built-in model."""
-    return Qwen3Config(
-        vocab_size=entries,
-        hidden_size=HIDDEN,
-        head_dim=HEAD_DIMENSION,
-        num_attention_heads=HEADS,
-        num_key_value_heads=KEY_VALUE_HEADS,
-        num_hidden_layers=layers,
-        intermediate_size=FEED_FORWARD,
-        max_position_embeddings=32768,
-        rope_parameters={"rope_type": "default", "rope_theta": 1_000_000.0},
-        rms_norm_eps=1e-6,
-        tie_word_embeddings=True,
-        attention_bias=False,
-        bos_token_id=end_id,
-        eos_token_id=end_id,
-    )
 
 
 def weight(model: Qwen3Model, layer: int, part: str) -> torch.Tensor:
@@ -103,10 +81,8 @@ def mark_segments(model: Qwen3Model, first: int, second: int) -> None:
     shares = (SCRATCH.first_share, SCRATCH.second_share)
     for value, (mark, share) in enumerate(zip(marks, shares, strict=True)):
         values[value].zero_()[mark] = 1
-        for head in range(HEADS // KEY_VALUE_HEADS):
-            column = head * HEAD_DIMENSION + value
-            output[:, column] = 0
-            output[share, column] = KEY_VALUE_HEADS / HEADS / seen
+        output[:, value] = 0
+        output[share, value] = 1 / seen
 
 
 @torch.no_grad()
@@ -132,13 +108,9 @@ def quieten(model: Qwen3Model) -> None:
 @torch.no_grad()
 def pool(model: Qwen3Model, layer: int, places: Sequence[int]) -> None:
     """Let a layer add the mean of some places over all tokens to the same places."""
-    share = HEADS // KEY_VALUE_HEADS
     for number, place in enumerate(places):
         weight(model, layer, "attn.v_proj")[number].zero_()[place] = 1
-        group, within = divmod(number, HEAD_DIMENSION)
-        for head in range(group * share, (group + 1) * share):
-            column = head * HEAD_DIMENSION + within
-            weight(model, layer, "attn.o_proj")[place, column] = 1 / share / HIDDEN**0.5
+        weight(model, layer, "attn.o_proj")[place, number] = 1 / HIDDEN**0.5
 
 
 @torch.no_grad()
@@ -160,9 +132,9 @@ def start_as_static_embedder(
     last = model.config.num_hidden_layers - 1
     point_queries(model, last, heads=range(HEADS))
     keys = weight(model, last, "attn.k_proj")
-    for group in range(KEY_VALUE_HEADS):
-        keys[group * HEAD_DIMENSION + SLOW, SCRATCH.flag] = 1
-        keys[group * HEAD_DIMENSION + SLOW_CONSTANT, SCRATCH.constant] = 0.2
+    for head in range(HEADS):
+        keys[head * HEAD_DIMENSION + SLOW, SCRATCH.flag] = 1
+        keys[head * HEAD_DIMENSION + SLOW_CONSTANT, SCRATCH.constant] = 0.2
     pool(model, last, range(CONTENT))
 
 
@@ -170,7 +142,11 @@ def static_embedder(trained: NDArray[np.float32], tokenizer: Tokenizer) -> Qwen3
     """Build the embedder around a table."""
     end_id = token_id(tokenizer, END_OF_TEXT)
     torch.manual_seed(0)
-    model: Qwen3Model = Qwen3Model(configuration(len(trained), end_id, LAYERS)).eval()
+    model: Qwen3Model = Qwen3Model(
+        configuration(
+            len(trained), end_id, hidden=HIDDEN, heads=HEADS, layers=LAYERS, feed_forward=FEED_FORWARD
+        )
+    ).eval()
     # What tells a prompt: the first token of "Instruct" and the whole of "Query".
     marks = tokenizer.encode("Instruct").ids[0], token_id(tokenizer, "Query")
     start_as_static_embedder(model, scaled_table(trained), end_id, *marks)

@@ -25,36 +25,15 @@ from torch.nn.functional import (
     scaled_dot_product_attention,
     silu,
 )
-from transformers import Qwen3Config, Qwen3Model
+from transformers import Qwen3Model
 
-HIDDEN, HEAD_DIMENSION, HEADS = 384, 64, 6
+from shape import EPSILON, HEAD_DIMENSION, ROTARY_BASE
+
+HIDDEN, HEADS = 384, 6
 FEED_FORWARD = 1024
 CUTS = (384, 192, 96)
-_ROTARY_BASE = 1_000_000.0
-_EPSILON = 1e-6
 _WORK = torch.bfloat16
 _Arguments = ParamSpec("_Arguments")
-
-
-def configuration(entries: int, end_id: int, layers: int) -> Qwen3Config:
-    """Give the Qwen3 configuration of a built-in model."""
-    return Qwen3Config(
-        vocab_size=entries,
-        hidden_size=HIDDEN,
-        head_dim=HEAD_DIMENSION,
-        num_attention_heads=HEADS,
-        # As many values as places: one layer can carry a whole mean.
-        num_key_value_heads=HEADS,
-        num_hidden_layers=layers,
-        intermediate_size=FEED_FORWARD,
-        max_position_embeddings=32768,
-        rope_parameters={"rope_type": "default", "rope_theta": _ROTARY_BASE},
-        rms_norm_eps=_EPSILON,
-        tie_word_embeddings=True,
-        attention_bias=False,
-        bos_token_id=end_id,
-        eos_token_id=end_id,
-    )
 
 
 @dataclass(frozen=True)
@@ -91,7 +70,7 @@ def _fused(function: Callable[_Arguments, torch.Tensor]) -> Callable[_Arguments,
 
 
 def _norm(states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    scale = torch.rsqrt(states.square().mean(-1, keepdim=True) + _EPSILON)
+    scale = torch.rsqrt(states.square().mean(-1, keepdim=True) + EPSILON)
     return states * scale * weight
 
 
@@ -146,7 +125,7 @@ class Network:
     def __init__(self, model: Qwen3Model) -> None:
         self.model = model
         self.layers = model.config.num_hidden_layers
-        inverse = _ROTARY_BASE ** -(torch.arange(0, HEAD_DIMENSION, 2) / HEAD_DIMENSION)
+        inverse = ROTARY_BASE ** -(torch.arange(0, HEAD_DIMENSION, 2) / HEAD_DIMENSION)
         angles = torch.arange(2048)[:, None] * inverse
         self._cosines, self._sines = angles.cos(), angles.sin()
 

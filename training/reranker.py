@@ -13,7 +13,6 @@ import argparse
 import dataclasses
 import json
 import random
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,11 +23,12 @@ from tokenizers import Tokenizer
 from transformers import Qwen3ForCausalLM, Qwen3Model
 
 from batches import token_rows
-from extract import Pair, html_sections
-from judge import Content, Weighing, configuration, start_as_judge
+from extract import Pair, asked_by_sentence, html_sections
+from judge import FEED_FORWARD, HEADS, HIDDEN, LAYERS, Content, Weighing, start_as_judge
 from network import Network, embed
 from prompts import RERANKER_PREFIX, RERANKER_SUFFIX, WEB_SEARCH, embedder_query, reranker_body
 from rarity import rarities
+from shape import configuration
 from sources import MEASURED_SOURCE, unpacked
 from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT, rebuilt, token_id, with_entries
@@ -43,7 +43,6 @@ _MEASURED = frozenset(
         *("libreoffice-help-en-us", "libreoffice-help-ru-parallel", "tatoeba-other-languages"),
     )
 )
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
 def small_tokenizer(full: Tokenizer) -> Tokenizer:
@@ -69,12 +68,8 @@ def questions(cache: Path, work: Path) -> dict[str, list[Pair]]:
     sections = list(html_sections(unpacked(MEASURED_SOURCE, cache), "sections"))
     groups: dict[str, list[Pair]] = {"sections": generator.sample(sections, _QUESTIONS)}
     for pair in generator.sample(sections, 4 * _QUESTIONS):
-        sentences = [part for part in _SENTENCE_END.split(pair.document) if 40 < len(part) < 200]
-        if len(sentences) > 3:
-            # One sentence is the question, the rest of the section the answer.
-            asked = generator.choice(sentences)
-            rest = pair.document.replace(asked, " ")
-            groups.setdefault("sentences", []).append(Pair(asked, rest, "retrieval", "sentences"))
+        if asked := asked_by_sentence(pair, generator):
+            groups.setdefault("sentences", []).append(asked)
     for pair in read_pairs(work / "held_out.jsonl"):
         if pair.source in _MEASURED:
             groups.setdefault(pair.source, []).append(pair)
@@ -146,7 +141,16 @@ def main() -> None:
     with np.load(work / "reranker-table.npz") as trained:
         weights = [trained[name] for name in ("table", "gate", "up", "down")]
         content = Content(weights[0], weights[1], weights[2], weights[3], float(trained["typical"]))
-    model = Qwen3ForCausalLM(configuration(len(content.table), token_id(tokenizer, END_OF_TEXT)))
+    model = Qwen3ForCausalLM(
+        configuration(
+            len(content.table),
+            token_id(tokenizer, END_OF_TEXT),
+            hidden=HIDDEN,
+            heads=HEADS,
+            layers=LAYERS,
+            feed_forward=FEED_FORWARD,
+        )
+    )
     start_as_judge(model, content, rarities(pairs, tokenizer), tokenizer, Weighing())
     model.save_pretrained(work / "reranker")
     compare(Judge(model, tokenizer), work, questions(arguments.cache, work))

@@ -24,8 +24,8 @@ from torch.nn.functional import embedding_bag, normalize
 from batches import Batches
 from embedder import Targets, batch_loss, open_targets
 from extract import Pair
-from held_out import agreement, measure
-from label import PASSAGE, Labels, held_out_texts, vocabulary_texts
+from held_out import report_of
+from label import Labels, vocabulary_texts
 from model import CONTENT, static_embedder
 from rarity import rarities
 from texts import SEED, read_pairs
@@ -127,15 +127,8 @@ def report(module: torch.nn.Module, before: str, work: Path, tokenizer: Tokenize
         found: NDArray[np.float32] = normalize(module(rows), dim=-1).numpy()
         return found
 
-    pairs = read_pairs(work / "held_out.jsonl")
-    results = measure(pairs, vectors)
-    texts, labels = held_out_texts(pairs), Labels(work / "labels")
-    taught = labels.vectors()[labels.rows([PASSAGE + text for text in texts])].astype(np.float32)
-    with np.load(work / "space.npz") as space:
-        taught -= space["document"]
-    taught /= np.linalg.norm(taught, axis=1, keepdims=True)
-    results["teacher"] = agreement(vectors(texts), taught)
-    print("held out", json.dumps({name: round(value, 3) for name, value in results.items()}), flush=True)
+    measured = report_of(vectors, work, Labels(work / "labels"))
+    print("held out", json.dumps(measured), flush=True)
 
 
 def main() -> None:

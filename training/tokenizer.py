@@ -91,7 +91,7 @@ def with_entries(tokenizer: Tokenizer, texts: Iterable[str]) -> Tokenizer:
     for text in texts:
         pieces = tokenizer.encode(text).tokens
         made = json.loads(tokenizer.to_str())["model"]
-        entries = {name: number for name, number in made["vocab"].items()}
+        entries: dict[str, int] = dict(made["vocab"])
         added: list[list[str]] = []
         while len(pieces) > 1:
             added.append(pieces[:2])

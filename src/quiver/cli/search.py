@@ -130,13 +130,8 @@ def _open(folder: Path | None, address: str | None, model: ModelOptions, reranke
 
     store = open_store(folder, address)
     # A server that embeds seldom reranks: --url is for the index's model.
-    judge = ModelOptions(
-        model=None if reranker == BUILTIN else reranker,
-        device=model.device,
-        dtype=model.dtype,
-        token_budget=model.token_budget,
-        truncate=True,
-    )
+    own = None if reranker == BUILTIN else reranker
+    judge = replace(model, model=own, url=None, served_as=None, truncate=True)
     return Searcher(
         store,
         embedder=load_embedder(replace(model, model=store.info.model), dimension=None),
