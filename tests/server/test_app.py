@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -22,10 +22,11 @@ class HeldEmbedder(Embedder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.go = threading.Event()
+        self.began, self.go = threading.Event(), threading.Event()
         self.sequences = 0
 
     def steps(self, sequences: Sequence[TokenIds], step_tokens: int | None = None) -> Steps | OneStep:
+        self.began.set()
         assert self.go.wait(30)
         self.sequences += len(sequences)
         return super().steps(sequences, step_tokens)
@@ -40,6 +41,13 @@ def held() -> Iterator[HeldEmbedder]:
 
 def embed(server: Running, text: str = "Hello", **headers: str) -> httpx.Response:
     return server.post("/v1/embeddings", {"input": text}, **headers)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_alive_and_ready(server: Running) -> None:
@@ -136,9 +144,10 @@ def test_a_client_that_goes_away_takes_its_work_along(held: HeldEmbedder) -> Non
         ThreadPoolExecutor(1) as pool,
     ):
         first = pool.submit(embed, server, "stays")
-        time.sleep(0.3)
+        assert held.began.wait(30)
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{server.url}/v1/embeddings", json={"input": "goes"}, timeout=0.3)
+        until(lambda: 'status="499"' in server.get("/metrics").text)
         held.go.set()
         assert first.result().status_code == 200
         assert embed(server, "comes").status_code == 200

@@ -146,8 +146,9 @@ def test_files_become_documents(page: Any, tmp_path: Path) -> None:
 
 def test_tokens_are_shown_on_demand(page: Any) -> None:
     page.find_element("css selector", "#tokens summary").click()
-    pieces = page.find_elements("css selector", "#tokens details[open] .pieces span")
-    assert "".join(each.get_attribute("textContent") for each in pieces) == "How do I keep bread fresh?"
+    wait(page, lambda: page.find_elements("css selector", "#tokens details[open] .pieces span"))
+    pieces = page.find_element("css selector", "#tokens details[open] .pieces")
+    assert pieces.get_attribute("textContent") == "How do I keep bread fresh?"
 
 
 def test_a_server_with_keys_asks_for_one(driver: Any, opened: OpenedModels) -> None:
