@@ -171,10 +171,9 @@ def test_many_batches(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatc
     same(store, from_scratch(folder))
 
 
-def test_vectors_are_the_embedders(tmp_path: Path, folder: Path, embedder: Embedder) -> None:
+def test_vectors_are_the_embedders(open_store: OpenStore, folder: Path, embedder: Embedder) -> None:
     write(folder, {"a": "The capital of China is Beijing.\nGravity", "b": "naïve café"})
-    about = info(fingerprint=embedder.fingerprint)
-    store = LanceStore.create(tmp_path / "index", about)
+    store = open_store(info(fingerprint=embedder.fingerprint))
     report = update_index(store, Folder(folder), embedder)
     held = store.read("a")
     assert held is not None
@@ -197,14 +196,13 @@ Change = tuple[str, str | None]
     )
 )
 def test_any_sequence_of_changes_gives_the_index_from_scratch(
-    tmp_path: Path, runs: list[list[Change]]
+    store: Store, folder: Path, runs: list[list[Change]]
 ) -> None:
-    for name in ("files", "index"):
-        shutil.rmtree(tmp_path / name, ignore_errors=True)
-    folder = tmp_path / "files"
+    shutil.rmtree(folder)
     folder.mkdir()
-    store = LanceStore.create(tmp_path / "index", info())
     with patch.object(reader, "_ReadingProcess", ReadHere):
+        index(store, folder)
+        assert not store.files()
         for changes in runs:
             for name, text in changes:
                 (folder / name).unlink(missing_ok=True) if text is None else write(folder, {name: text})

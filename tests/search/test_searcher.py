@@ -14,8 +14,8 @@ from quiver.errors import FingerprintMismatch, InputError, StoreError
 from quiver.results import Embeddings, RankedDocument, Ranking
 from quiver.search.fusion import fuse
 from quiver.search.index import update_index
-from quiver.search.lance_store import LanceStore
 from quiver.search.searcher import Mode, Searcher
+from tests.search.conftest import OpenStore
 from tests.search.examples import NaiveStore, file, fingerprint, info, vector
 from tests.search.folder import Folder
 
@@ -174,15 +174,19 @@ def test_a_folder_without_an_index(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["dense", "text", "hybrid"])
-def test_with_real_models_and_the_real_store(
-    tmp_path: Path, embedder_folder: Path, embedder: Embedder, reranker: Reranker, mode: Mode
+def test_with_real_models_and_every_store(
+    open_store: OpenStore,
+    tmp_path: Path,
+    embedder_folder: Path,
+    embedder: Embedder,
+    reranker: Reranker,
+    mode: Mode,
 ) -> None:
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "a").write_text("The capital of China is Beijing.\nGravity is a force.")
-    about = info(model=str(embedder_folder), fingerprint=embedder.fingerprint)
-    store = LanceStore.create(tmp_path / "index", about)
+    store = open_store(info(model=str(embedder_folder), fingerprint=embedder.fingerprint))
     update_index(store, Folder(tmp_path / "files"), embedder)
-    searcher = quiver.Searcher(tmp_path / "index", embedder=embedder, reranker=reranker)
+    searcher = quiver.Searcher(store, embedder=embedder, reranker=reranker)
     hits = searcher.search("capital of China", mode=mode, budget_ms=60_000)
     scores = reranker.rank("capital of China", [hit.passage.text for hit in hits])
     assert [hit.score for hit in hits] == pytest.approx([each["score"] for each in scores], abs=1e-6)
