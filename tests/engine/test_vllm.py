@@ -89,6 +89,16 @@ def test_reranking(size: str, tied: bool, tmp_path: Path) -> None:
 
 @with_vllm
 @warns_a_lot
+def test_layers_divided_among_processes(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "embedding", **COMMON, **SHAPES["0.6B"])
+    truth = Embedder(folder, device="cpu", backend="torch", dtype="float32", max_length=LONGEST)
+    found = Embedder(folder, backend=Vllm(tensor_parallel_size=2), dtype="float32", max_length=LONGEST)
+    assert found.device == "cpu (vLLM, 2 devices)"
+    np.testing.assert_allclose(found.encode_query(TEXTS), truth.encode_query(TEXTS), atol=1e-5)
+
+
+@with_vllm
+@warns_a_lot
 def test_prefixes_and_limits(tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "embedding", **COMMON, **SHAPES["0.6B"])
     embedder = Embedder(folder, backend="vllm", dtype="bfloat16", max_length=LONGEST)

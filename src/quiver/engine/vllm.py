@@ -145,6 +145,8 @@ def _import_vllm(settings: Vllm) -> Any:  # noqa: ANN401  (vLLM has no types)
     }
     if settings.tensor_parallel_size == 1:
         defaults["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    else:
+        defaults["VLLM_CPU_OMP_THREADS_BIND"] = _shares_of_processors(settings.tensor_parallel_size)
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     try:
@@ -154,6 +156,15 @@ def _import_vllm(settings: Vllm) -> Any:  # noqa: ANN401  (vLLM has no types)
     except ImportError as error:
         raise InputError(f"backend='vllm' needs vLLM ({error}): pip install 'quiver-embed[vllm]'") from error
     return vllm
+
+
+def _shares_of_processors(count: int) -> str:
+    """Divide this process's processors among so many; vLLM itself divides whole memory nodes only."""
+    processors = sorted(os.sched_getaffinity(0))
+    shares = (
+        processors[rank * len(processors) // count :][: len(processors) // count] for rank in range(count)
+    )
+    return "|".join(",".join(map(str, share)) for share in shares)
 
 
 def _first_line(error: Exception) -> str:
