@@ -1,17 +1,17 @@
 """Serving: servers on loopback behind one client, with one checkpoint and the same texts.
 
 Saturated: 32 clients ask for a text at a time without a pause; Quiver's server against its bare engine (one
-call of ``Embedder`` over the same texts) and against the servers of vLLM and infinity, where they are
-installed (``--python vllm=…``; docs/benchmarks.md). At half of Quiver's load: short queries that come at
-random beside bulk requests; their median and slowest hundredth. Servers run one after the other, Quiver's and
-the bare engine in turns.
+call of ``Embedder`` over the same texts), against itself in int8, and against the servers of vLLM and
+infinity, where they are installed (``--python vllm=…``; docs/benchmarks.md). At half of Quiver's load: short
+queries that come at random beside bulk requests; their median and slowest hundredth. Servers run one after
+the other, Quiver's and the bare engine in turns.
 """
 
 import argparse
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ SHORTEST, LONGEST = 5, 400
 LEAST_COSINE = 0.99
 """Of a server's vectors with Quiver's; below it, they did other work."""
 PEERS = ("vllm", "infinity")
+INT8 = "quiver serve, int8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +92,36 @@ def _measure(
 ) -> list[Report]:
     saturated = Report(
         f"Saturated: {len(work.texts)} requests, {work.tokens:,} tokens",
-        ["", "requests/s", "tokens/s", "Quiver is so many times as fast", "least cosine"],
+        ["", "requests/s", "tokens/s", "Quiver is so many times as fast", "Quiver in int8", "least cosine"],
     )
     expected = embedder.encode_document(work.texts, show_progress_bar=False)
     with serving("quiver", sys.executable, work.folder, work.dtype, work.threads) as server:
         bare, ours = _in_turns(embedder, server, work, options.rounds)
         quiver = statistics.median(each.seconds for each in ours)
         waits = _waits(server, work, quiver, options.seconds)
-    _add(saturated, "bare engine", bare, work, quiver, expected, None)
-    _add(saturated, "quiver serve", quiver, work, quiver, expected, ours[-1])
-    saturated.facts["server / bare engine"] = f"{bare / quiver:.3f}"
-    for name in PEERS:
-        if name not in pythons:
-            saturated.facts[name] = f"not measured: give --python {name}=…"
-            continue
+    found: dict[str, tuple[float, Saturated | None]] = {
+        "bare engine": (bare, None),
+        f"quiver serve, {work.dtype}": (quiver, ours[-1]),
+    }
+    peers = {name: pythons[name] for name in PEERS if name in pythons}
+    for name, python in {INT8: sys.executable, **peers}.items():
+        own = replace(work, dtype="int8") if name == INT8 else work
         try:
-            with serving(name, pythons[name], work.folder, work.dtype, work.threads) as server:
-                saturate(server, work.texts[: len(work.texts) // 8])
-                found = saturate(server, work.texts)
-            _add(saturated, name, found.seconds, work, quiver, expected, found)
+            served = _saturated("quiver" if name == INT8 else name, python, own)
+            found[name] = served.seconds, served
         except BenchmarkError as error:
             saturated.facts[name] = f"not measured: {error}"
+    for name, (taken, served_texts) in found.items():
+        _add(saturated, name, taken, served_texts, work, expected, (quiver, found[INT8][0]))
+    saturated.facts["server / bare engine"] = f"{bare / quiver:.3f}"
+    saturated.facts |= {name: f"not measured: give --python {name}=…" for name in PEERS if name not in peers}
     return [saturated, _half_load_report(waits)]
+
+
+def _saturated(name: str, python: str, work: Work) -> Saturated:
+    with serving(name, python, work.folder, work.dtype, work.threads) as server:
+        saturate(server, work.texts[: len(work.texts) // 8])
+        return saturate(server, work.texts)
 
 
 def _in_turns(embedder: Embedder, server: Server, work: Work, rounds: int) -> tuple[float, list[Saturated]]:
@@ -136,19 +145,22 @@ def _add(
     report: Report,
     name: str,
     taken: float,
-    work: Work,
-    quiver: float,
-    expected: Embeddings,
     found: Saturated | None,
+    work: Work,
+    expected: Embeddings,
+    ours: tuple[float, float],
 ) -> None:
     cosine = 1.0
     if found is not None:
         unit = found.vectors / np.linalg.norm(found.vectors, axis=1, keepdims=True)
         cosine = float((unit * np.asarray(expected)).sum(axis=1).min())
-    ratio = taken / quiver
-    cells = [name, f"{len(work.texts) / taken:.1f}", f"{work.tokens / taken:,.0f}", f"{ratio:.2f}"]
+    rates = f"{len(work.texts) / taken:.1f}", f"{work.tokens / taken:,.0f}"
+    ratios = (f"{taken / our_seconds:.2f}" for our_seconds in ours)
     warning = "" if cosine >= LEAST_COSINE else " (other vectors)"
-    report.add([*cells, f"{cosine:.5f}{warning}"], {"server": name, "seconds": taken, "cosine": cosine})
+    report.add(
+        [name, *rates, *ratios, f"{cosine:.5f}{warning}"],
+        {"server": name, "seconds": taken, "cosine": cosine},
+    )
 
 
 def _half_load_report(waits: Sequence[float]) -> Report:
