@@ -56,18 +56,18 @@ def test_short_calls_may_pass_a_batch_that_runs() -> None:
 
 
 def test_steps_are_short_while_short_calls_are_expected() -> None:
-    """They last as long as two of them, by what these took and by the engine's speed."""
+    """They last a quarter longer than these, by what they took and by the engine's speed."""
     waiting = Waiting(LIMITS)
     waiting.pace.learn(tokens=30_000, seconds=10)
     for _ in range(50):
         waiting.pace.learn_short_call(seconds=0.01)
     waiting.add([of_length(10, 1000)], Call(), now=0)
     run(waiting, waiting.next_batch(now=0))
-    for now, tokens in ((1.0, 60), (SHORT_CALLS_LINGER, 1500)):
+    for now, tokens in ((1.0, 37.5), (SHORT_CALLS_LINGER, 1500)):
         waiting.add(BULK[:1], Call(), now=now)
         batch = waiting.next_batch(now=now)
         assert batch is not None
-        assert batch.step_tokens == pytest.approx(tokens, rel=0.01)
+        assert batch.step_tokens == pytest.approx(tokens, abs=1)
         run(waiting, batch)
 
 

@@ -17,9 +17,9 @@ from quiver.text.tokenizer import TokenIds
 
 SHORT_CALLS_LINGER = 10.0
 """Seconds after a short call in which another is expected, and steps are kept short."""
-SHORT_CALLS_A_STEP = 2.0
+SHORT_CALLS_A_STEP = 1.25
 """While short calls are expected, a step lasts as long as so many of them: one that comes in the middle of it
-waits about as long as its own answer takes."""
+waits less than its own answer takes."""
 
 
 class Waiting:
