@@ -65,9 +65,9 @@ def main() -> None:
     pairs = spaced(as_they_are)
     source = Batches(pairs, tokenizer, token_id(tokenizer, END_OF_TEXT), work / "tokens")
     _, targets = open_targets(work, as_they_are)
-    compared = Compared(start_table(work, pairs, tokenizer, targets.basis[:, :CONTENT]))
+    compared = Compared(start_table(work, pairs, tokenizer, targets.basis, CONTENT))
     trainer = StaticTrainer(compared, work / "reranker-table.checkpoint")
-    for _ in trainer.run(arguments.steps, source, targets, CONTENT):
+    for _ in trainer.run(arguments.steps, source, targets, (CONTENT, CONTENT // 2)):
         report(compared, " ", work, tokenizer)
     with torch.no_grad():
         typical = compared([source.bare(i) for i in range(_TYPICAL)]).norm(dim=1).mean()

@@ -5,9 +5,10 @@ feed-forward part: cheap, so it sees every text several times and makes the toke
 below it whose output is nothing at first (`--layers`), and the whole trains on.
 
 Loss of a batch at every cut of the dimensions: one minus the cosine to the teacher's vector (a translation
-follows its English side's), the squared difference of the texts' cosines among each other and the divergence
-of who is near whom; and InfoNCE between queries and documents of one source, equal and too close documents
-masked. The weights kept are a moving average; a run that was stopped goes on from its last checkpoint.
+follows its English side's), the squared difference of the texts' cosines among each other, as much of each
+pair's own cosine, and the divergence of who is near whom; and InfoNCE between queries and documents of one
+source, equal and too close documents masked. The weights kept are a moving average; a run that was stopped
+goes on from its last checkpoint.
 
     python embedder.py --work WORK --layers 1 --steps 1500
     python embedder.py --work WORK --layers 2 --steps 1000
@@ -19,6 +20,7 @@ import argparse
 import json
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +46,7 @@ from tokenizer import END_OF_TEXT, token_id
 
 TABLE_SCALE = 0.25
 TEMPERATURE = 0.05
-RELATION_SHARE, NEAR_SHARE, FIND_SHARE = 10.0, 0.5, 0.7
+RELATION_SHARE, PAIR_SHARE, NEAR_SHARE, FIND_SHARE = 10.0, 10.0, 0.5, 4.0
 MASKED_ABOVE = 0.9
 AVERAGING = 0.99
 _WARM_STEPS = 30
@@ -157,6 +159,16 @@ def relation(found: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
     return RELATION_SHARE * apart + NEAR_SHARE * near
 
 
+def apart_in_pairs(
+    found: tuple[torch.Tensor, torch.Tensor], taught: tuple[torch.Tensor, torch.Tensor], cut: int
+) -> torch.Tensor:
+    """Give how much the cosines of the pairs' own texts differ, where both have labels."""
+    theirs = cosine_similarity(*taught)
+    known = ~torch.isnan(theirs)
+    ours = cosine_similarity(found[0][known, :cut], found[1][known, :cut])
+    return (ours - theirs[known]).square().sum() / len(theirs)
+
+
 def contrastive(queries: torch.Tensor, documents: torch.Tensor, same: torch.Tensor, cut: int) -> torch.Tensor:
     """Give InfoNCE in both directions; `same` marks other lines' equal or too close documents."""
     scores = normalize(queries[:, :cut], dim=-1) @ normalize(documents[:, :cut], dim=-1).T / TEMPERATURE
@@ -173,26 +185,32 @@ def equal_documents(batch: Batch, part: slice) -> torch.Tensor:
 
 
 def batch_loss(
-    found: tuple[torch.Tensor, torch.Tensor], taught: tuple[torch.Tensor, torch.Tensor], batch: Batch
+    found: tuple[torch.Tensor, torch.Tensor],
+    taught: tuple[torch.Tensor, torch.Tensor],
+    batch: Batch,
+    cuts: Sequence[int] = CUTS,
 ) -> torch.Tensor:
-    """Give the loss of one batch from its queries and documents."""
+    """Give the loss of one batch from its queries and documents, at several numbers of dimensions."""
     theirs = torch.cat(taught)
     known = (~torch.isnan(theirs[:, 0])).nonzero()[:, 0]
     share_known = len(known) / len(theirs)
     ours, theirs = torch.cat(found)[known], theirs[known]
     some = torch.randperm(len(ours))[:_RELATED]
-    losses = []
-    for cut in CUTS:
+    # A batch of words alone that have no labels yet teaches nothing.
+    losses = [found[0].sum() * 0]
+    for cut in cuts:
         if len(some) > 1:
-            away = 1 - cosine_similarity(ours[:, :cut], theirs[:, :cut]).mean()
+            shared = min(cut, theirs.shape[1])
+            away = 1 - cosine_similarity(ours[:, :shared], theirs[:, :shared]).mean()
             losses.append(share_known * (away + relation(ours[some, :cut], theirs[some, :cut])))
+            losses.append(PAIR_SHARE * apart_in_pairs(found, taught, cut))
         for part in batch.related:
             # A comparison with NaN is false: without labels only equal documents are masked.
             same = taught[1][part] @ taught[1][part].T > MASKED_ABOVE
             same = (same | equal_documents(batch, part)).fill_diagonal_(False)
             share = (part.stop - part.start) / len(batch.pairs)
             losses.append(FIND_SHARE * share * contrastive(found[0][part], found[1][part], same, cut))
-    return torch.stack(losses).sum() / len(CUTS)
+    return torch.stack(losses).sum() / len(cuts)
 
 
 def rate_share(step: int, steps: int) -> float:

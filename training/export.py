@@ -1,4 +1,4 @@
-"""Writes the trained models as checkpoints in the published layout, in bfloat16.
+"""Writes the trained models as checkpoints in the published layout, in float16.
 
 python export.py --work WORK --out ../src/quiver/models/builtin
 """
@@ -16,7 +16,6 @@ from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM, Qwen3Model
 
 from card import EMBEDDER_CARD, RERANKER_CARD
-from network import HIDDEN
 from prompts import RERANKER_PREFIX, RERANKER_SUFFIX, WEB_SEARCH, embedder_query
 from tokenizer import END_OF_TEXT
 
@@ -63,10 +62,10 @@ def write_tokenizer(source: Path, folder: Path, closes_texts: bool) -> None:
 
 
 def write_model(model: Qwen3Model | Qwen3ForCausalLM, folder: Path) -> None:
-    """Write weights and configuration in bfloat16, in which the products were trained."""
+    """Write weights and configuration in float16, eight times as fine as bfloat16 for values of this size."""
     for weight in model.parameters():
-        weight.data = weight.data.to(torch.bfloat16)
-    model.config.dtype = torch.bfloat16
+        weight.data = weight.data.to(torch.float16)
+    model.config.dtype = torch.float16
     model.save_pretrained(folder)
     settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     # Readers before transformers 5 look for the rotary base at the top.
@@ -78,7 +77,8 @@ def export_embedder(work: Path, out: Path, weights: str) -> None:
     """Write the embedder with its sentence-transformers files."""
     folder = out / EMBEDDER
     shutil.rmtree(folder, ignore_errors=True)
-    write_model(Qwen3Model.from_pretrained(work / weights), folder)
+    model = Qwen3Model.from_pretrained(work / weights)
+    write_model(model, folder)
     write_tokenizer(work / "tokenizer.json", folder, closes_texts=True)
     modules = (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize"))
     write_json(
@@ -88,7 +88,7 @@ def export_embedder(work: Path, out: Path, weights: str) -> None:
             for i, (path, kind) in enumerate(modules)
         ],
     )
-    pooling = {"word_embedding_dimension": HIDDEN, "pooling_mode_lasttoken": True}
+    pooling = {"word_embedding_dimension": model.config.hidden_size, "pooling_mode_lasttoken": True}
     others = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens")
     pooling |= {f"pooling_mode_{name}": False for name in (*others, "weightedmean_tokens")}
     write_json(folder / "1_Pooling/config.json", {**pooling, "include_prompt": True})

@@ -12,7 +12,7 @@ import html
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,8 @@ _CEDICT_LINE = re.compile(
 _EDICT_LINE = re.compile(r"^(\S+) (?:\[[^\]]+\] )?/((?:\([^)]*\) )*)([^/]+)/(?:([^/]+)/)?")
 _NOTE = re.compile(r"\([^)]*\)\s*")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+_WORD_OF_NAME = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_ASKED_FORMS = ("{}", "python {}", "how to {} in python", "{} python", "function to {}")
 _MAX_SECTION = 1600
 
 
@@ -157,7 +159,11 @@ def edict(root: Path, name: str) -> Iterator[Pair]:
 
 
 def python_functions(root: Path, name: str) -> Iterator[Pair]:
-    """Pair first paragraphs of docstrings with the function, its docstring removed."""
+    """Pair what docstrings say first with the function without them and with what they say next.
+
+    And the words of a function's name, as someone would ask for it, with the whole function.
+    """
+    generator = random.Random(name)
     for file in sorted(root.rglob("*.py")):
         try:
             tree = ast.parse(file.read_text("utf-8"))
@@ -166,11 +172,29 @@ def python_functions(root: Path, name: str) -> Iterator[Pair]:
         for node in ast.walk(tree):
             if not isinstance(node, ast.FunctionDef | ast.ClassDef) or len(node.body) < 2:
                 continue
-            description = (ast.get_docstring(node) or "").split("\n\n")[0]
-            if 12 < len(description) < 400:
-                node.body = node.body[1:]
-                code = ast.unparse(node)[:_MAX_SECTION]
-                yield Pair(_SPACE.sub(" ", description), code, "retrieval", name)
+            description, _, more = (ast.get_docstring(node) or "").partition("\n\n")
+            if not 12 < len(description) < 400:
+                continue
+            description, more = _SPACE.sub(" ", description), _SPACE.sub(" ", more)
+            if len(asked := _words_of(node.name)) > 1:
+                form = generator.choice(_ASKED_FORMS).format(" ".join(asked))
+                yield Pair(form, ast.unparse(node)[:_MAX_SECTION], "retrieval", f"{name}-names")
+            if len(more) > 80:
+                yield Pair(description, more[:_MAX_SECTION], "retrieval", f"{name}-docstrings")
+            node.body = node.body[1:]
+            yield Pair(description, ast.unparse(node)[:_MAX_SECTION], "retrieval", name)
+
+
+def _words_of(identifier: str) -> list[str]:
+    return [word.lower() for word in _WORD_OF_NAME.findall(identifier)]
+
+
+def sentences(sections: Iterable[Pair]) -> Iterator[Pair]:
+    """Pair a sentence of a section with the rest of it (the inverse cloze task, arXiv 1906.00300)."""
+    generator = random.Random(0)
+    for section in sections:
+        if found := asked_by_sentence(section, generator):
+            yield Pair(found.query, found.document, "retrieval", f"{section.source}-sentences")
 
 
 def asked_by_sentence(section: Pair, generator: random.Random) -> Pair | None:

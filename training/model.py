@@ -19,10 +19,10 @@ from transformers import Qwen3Model
 from shape import HEAD_DIMENSION, configuration
 from tokenizer import END_OF_TEXT, token_id
 
-HIDDEN = 384
-HEADS = 6
+HIDDEN = 576
+HEADS = 9
 LAYERS = 2
-FEED_FORWARD = 384
+FEED_FORWARD = 64
 _NOISE = 1e-4
 _OUTPUT_NOISE = 1e-5
 MARK = 2.0

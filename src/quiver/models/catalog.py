@@ -52,10 +52,10 @@ _BUILTIN = (
     CatalogEntry(
         name=BUILTIN_EMBEDDER,
         kind="embedder",
-        parameters="14M",
+        parameters="20M",
         layers=2,
-        hidden_size=384,
-        embedding_dim=384,
+        hidden_size=576,
+        embedding_dim=576,
         context=32768,
         mrl=True,
         instruction_aware=True,
