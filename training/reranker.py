@@ -25,7 +25,6 @@ from transformers import Qwen3ForCausalLM, Qwen3Model
 from batches import token_rows
 from extract import Pair, asked_by_sentence, html_sections
 from judge import FEED_FORWARD, HEADS, HIDDEN, LAYERS, Content, Weighing, start_as_judge
-from network import Network, embed
 from prompts import RERANKER_PREFIX, RERANKER_SUFFIX, WEB_SEARCH, embedder_query, reranker_body
 from rarity import rarities
 from shape import configuration
@@ -104,16 +103,25 @@ class Judge:
         return odds
 
 
+@torch.inference_mode()
+def embedded(model: Qwen3Model, rows: Sequence[NDArray[np.int32]]) -> NDArray[np.float32]:
+    """Embed token rows one after the other; they are few."""
+    ids = (torch.from_numpy(row.astype(np.int64))[None] for row in rows)
+    last = torch.stack([model(each).last_hidden_state[0, -1] for each in ids])
+    vectors: NDArray[np.float32] = torch.nn.functional.normalize(last, dim=-1).numpy()
+    return vectors
+
+
 def compare(judge: Judge, work: Path, groups: dict[str, list[Pair]]) -> None:
     """Print nDCG@10 of the embedder's order and of the reranker's among its best documents."""
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     end_id = token_id(tokenizer, END_OF_TEXT)
-    network = Network(Qwen3Model.from_pretrained(work / EMBEDDER).eval())
+    model = Qwen3Model.from_pretrained(work / EMBEDDER).eval()
     for name, pairs in groups.items():
         documents = list(dict.fromkeys(pair.document for pair in pairs))
         queries = [embedder_query(WEB_SEARCH, pair.query) for pair in pairs]
         vectors, asked = (
-            embed(network, list(token_rows(texts, tokenizer, end_id, 512)), end_id)
+            embedded(model, list(token_rows(texts, tokenizer, end_id, 512)))
             for texts in (documents, queries)
         )
         gains = np.zeros((len(pairs), 2))
