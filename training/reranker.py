@@ -121,8 +121,7 @@ def compare(judge: Judge, work: Path, groups: dict[str, list[Pair]]) -> None:
         documents = list(dict.fromkeys(pair.document for pair in pairs))
         queries = [embedder_query(WEB_SEARCH, pair.query) for pair in pairs]
         vectors, asked = (
-            embedded(model, list(token_rows(texts, tokenizer, end_id, 512)))
-            for texts in (documents, queries)
+            embedded(model, list(token_rows(texts, tokenizer, end_id, 512))) for texts in (documents, queries)
         )
         gains = np.zeros((len(pairs), 2))
         for number, (pair, query) in enumerate(zip(pairs, asked, strict=True)):
