@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -14,7 +14,7 @@ from quiver.engine.execute import OneStep, Steps
 from quiver.server.models import OpenedModels
 from quiver.server.settings import Limits, Settings
 from quiver.text.tokenizer import TokenIds
-from tests.server.running import Running, running
+from tests.server.running import Running, running, wait_until
 
 
 class HeldEmbedder(Embedder):
@@ -41,13 +41,6 @@ def held() -> Iterator[HeldEmbedder]:
 
 def embed(server: Running, text: str = "Hello", **headers: str) -> httpx.Response:
     return server.post("/v1/embeddings", {"input": text}, **headers)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_alive_and_ready(server: Running) -> None:
@@ -147,7 +140,7 @@ def test_a_client_that_goes_away_takes_its_work_along(held: HeldEmbedder) -> Non
         assert held.began.wait(30)
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{server.url}/v1/embeddings", json={"input": "goes"}, timeout=0.3)
-        until(lambda: 'status="499"' in server.get("/metrics").text)
+        wait_until(lambda: 'status="499"' in server.get("/metrics").text)
         held.go.set()
         assert first.result().status_code == 200
         assert embed(server, "comes").status_code == 200

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 
 from quiver.errors import InputError
 from quiver.server.run import Certificate
+from tests.server.running import wait_until
 
 LONG = ["A few words " * 2000] * 50
 TEXTS = [f"A sentence about arrows, number {number}. " * 8 for number in range(8)]
@@ -39,13 +40,6 @@ def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.wait()
         if process.stderr is not None:
             process.stderr.close()
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def is_ready(url: str) -> bool:

@@ -63,11 +63,11 @@ def test_steps_are_short_while_short_calls_are_expected() -> None:
         waiting.pace.learn_short_call(seconds=0.01)
     waiting.add([of_length(10, 1000)], Call(), now=0)
     run(waiting, waiting.next_batch(now=0))
-    for now, tokens in ((1.0, 37.5), (SHORT_CALLS_LINGER, 1500)):
+    for now, tokens in ((1.0, 38), (SHORT_CALLS_LINGER, 1500)):
         waiting.add(BULK[:1], Call(), now=now)
         batch = waiting.next_batch(now=now)
         assert batch is not None
-        assert batch.step_tokens == pytest.approx(tokens, abs=1)
+        assert batch.step_tokens == pytest.approx(tokens, rel=0.01)
         run(waiting, batch)
 
 
