@@ -31,7 +31,6 @@ SHORTEST, LONGEST = 5, 400
 LEAST_COSINE = 0.99
 """Of a server's vectors with Quiver's; below it, they did other work."""
 PEERS = ("vllm", "infinity")
-INT8 = "quiver serve, int8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +98,21 @@ def _measure(
         bare, ours = _in_turns(embedder, server, work, options.rounds)
         quiver = statistics.median(each.seconds for each in ours)
         waits = _waits(server, work, quiver, options.seconds)
-    found: dict[str, tuple[float, Saturated | None]] = {
-        "bare engine": (bare, None),
-        f"quiver serve, {work.dtype}": (quiver, ours[-1]),
-    }
-    peers = {name: pythons[name] for name in PEERS if name in pythons}
-    for name, python in {INT8: sys.executable, **peers}.items():
-        own = replace(work, dtype="int8") if name == INT8 else work
+    int8 = _saturated("quiver", sys.executable, replace(work, dtype="int8"))
+    both = quiver, int8.seconds
+    _add(saturated, "bare engine", bare, None, work, expected, both)
+    _add(saturated, f"quiver serve, {work.dtype}", quiver, ours[-1], work, expected, both)
+    _add(saturated, "quiver serve, int8", int8.seconds, int8, work, expected, both)
+    saturated.facts["server / bare engine"] = f"{bare / quiver:.3f}"
+    for name in PEERS:
+        if name not in pythons:
+            saturated.facts[name] = f"not measured: give --python {name}=…"
+            continue
         try:
-            served = _saturated("quiver" if name == INT8 else name, python, own)
-            found[name] = served.seconds, served
+            found = _saturated(name, pythons[name], work)
+            _add(saturated, name, found.seconds, found, work, expected, both)
         except BenchmarkError as error:
             saturated.facts[name] = f"not measured: {error}"
-    for name, (taken, served_texts) in found.items():
-        _add(saturated, name, taken, served_texts, work, expected, (quiver, found[INT8][0]))
-    saturated.facts["server / bare engine"] = f"{bare / quiver:.3f}"
-    saturated.facts |= {name: f"not measured: give --python {name}=…" for name in PEERS if name not in peers}
     return [saturated, _half_load_report(waits)]
 
 
