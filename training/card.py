@@ -38,7 +38,7 @@ pipeline_tag: feature-extraction
 
 The built-in embedder of Quiver: the Qwen3 architecture (hidden 576, 2 layers, 9 heads), last-token
 pooling, 576 dimensions that may be cut to 288, 144 or 72 (MRL), own 30,005-entry byte-level BPE vocabulary.
-Queries: `Instruct: {{task}}\nQuery:{{query}}`, documents bare.
+Queries: `Instruct: {{task}}\\nQuery:{{query}}`, documents bare.
 
 What is trained is the token table (`training/static.py`): each text's mean of token vectors follows the
 teacher's vector, texts are as near to each other as the teacher says, and each finds its partner among

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from extract import asked_by_sentence, html_sections
+from held_out import reciprocal_rank
 from quiver import Embedder
 from sources import MEASURED_SOURCE, unpacked
 from texts import SEED
@@ -23,11 +24,10 @@ from texts import SEED
 _QUESTIONS = 400
 
 
-def reciprocal_rank(embedder: Embedder, queries: list[str], documents: list[str], right: list[int]) -> float:
+def found_by(embedder: Embedder, queries: list[str], documents: list[str], right: list[int]) -> float:
     """Give the mean reciprocal rank (at 10) of each query's document."""
     scores = np.asarray(embedder.encode_query(queries)) @ np.asarray(embedder.encode_document(documents)).T
-    ranks = (scores > scores[np.arange(len(right)), right][:, None]).sum(1) + 1
-    return float(np.where(ranks <= 10, 1 / ranks, 0).mean())
+    return reciprocal_rank(scores, right)
 
 
 def main() -> None:
@@ -44,10 +44,10 @@ def main() -> None:
     queries, documents = [pair.query for pair in asked], [pair.document for pair in asked]
     for folder in (None, *arguments.folders):
         embedder = Embedder(folder, on_too_long="truncate")
-        by_heading = reciprocal_rank(
+        by_heading = found_by(
             embedder, [sections[i].query for i in named], [s.document for s in sections], named
         )
-        by_sentence = reciprocal_rank(embedder, queries, documents, list(range(len(asked))))
+        by_sentence = found_by(embedder, queries, documents, list(range(len(asked))))
         print(
             f"{folder or 'built in'}: by heading {by_heading:.3f}, by sentence {by_sentence:.3f}", flush=True
         )

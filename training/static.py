@@ -155,8 +155,9 @@ def main() -> None:
     table = Table(start_table(work, pairs, tokenizer, targets.basis, CONTENT))
     for _ in StaticTrainer(table, work / "static.checkpoint").run(arguments.steps, source, targets, CUTS):
         report(table, "", work, tokenizer)
-    np.save(work / "static.npy", table.table.detach().numpy())
-    static_embedder(table.table.detach().numpy(), tokenizer).save_pretrained(work / "embedder")
+    trained = table.table.detach().numpy()
+    np.save(work / "static.npy", trained)
+    static_embedder(trained, tokenizer).save_pretrained(work / "embedder")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from lexicon import words
 from phrases import NAME as PHRASES
 from phrases import everyday_sentences
 from scripts import script_of
-from sources import DOCUMENTATION, PAIR_SET_LICENCES, PYTHON_PACKAGES, TEXT_SOURCES, unpacked
+from sources import DOCUMENTATION, PAIR_SET_LICENCES, PYTHON_PACKAGES, TEXT_SOURCES, folder_of, unpacked
 from variants import variants
 
 SEED = 20260729
@@ -187,12 +187,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows, held = split(balanced(all_pairs(arguments.cache, arguments.pairs)))
-    wordnet_folder, lists = (
-        unpacked(source, arguments.cache)
-        for source in TEXT_SOURCES
-        if source.package in {"wordnet-base", "wordfreq"}
-    )
-    rows += variants(rows, wordnet_folder, lists)
+    rows += variants(rows, folder_of("wordnet-base", arguments.cache), folder_of("wordfreq", arguments.cache))
     write_pairs([cut(pair) for pair in rows], arguments.out / "rows.jsonl")
     write_pairs([cut(pair) for pair in held], arguments.out / "held_out.jsonl")
     for source, count in Counter(f"{pair.source} {pair.kind}" for pair in rows).most_common():

@@ -22,7 +22,7 @@ from tokenizers import pre_tokenizers as splitting
 
 from lexicon import vocabulary_sample
 from scripts import script_of
-from sources import TEXT_SOURCES, unpacked
+from sources import folder_of
 from texts import SEED, read_pairs
 
 ENTRIES = 47_000
@@ -128,9 +128,8 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     arguments = parser.parse_args()
     work: Path = arguments.work
-    (lists,) = (source for source in TEXT_SOURCES if source.package == "wordfreq")
     sample = balanced_sample(work / "rows.jsonl")
-    tokenizer = train(sample, vocabulary_sample(unpacked(lists, arguments.cache)))
+    tokenizer = train(sample, vocabulary_sample(folder_of("wordfreq", arguments.cache)))
     # The words by which the embedder's network knows where an instruction and a query begin.
     tokenizer = with_entries(tokenizer, ["Instruct", "Query"])
     check(tokenizer, sample)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from extract import Pair
-from lexicon import LANGUAGES, frequent_words
+from lexicon import LANGUAGES, WITHOUT_SPACES, frequent_words
 from scripts import script_of
 
 NAME = "variants"
@@ -54,7 +54,7 @@ def _sentences(pairs: Sequence[Pair]) -> dict[str, list[str]]:
                 (language if language in LANGUAGES else _OF_SCRIPT.get(script_of(pair.query), ""), pair.query)
             )
         for language, text in sides:
-            if language and _SHORTEST <= len(text) * (3 if language in {"zh", "ja"} else 1) <= _LONGEST:
+            if language and _SHORTEST <= len(text) * (3 if language in WITHOUT_SPACES else 1) <= _LONGEST:
                 found.setdefault(language, {})[text] = None
     return {language: list(texts) for language, texts in found.items()}
 
