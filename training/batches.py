@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -35,7 +36,10 @@ class Rows:
                 encoded = tokenizer.encode_batch_fast(list(texts[start : start + 20_000]))
                 rows += [np.asarray(encoding.ids[:limit], dtype=np.int32) for encoding in encoded]
             folder.mkdir(exist_ok=True)
-            np.savez(file, flat=np.concatenate(rows), starts=np.cumsum([0, *map(len, rows)]))
+            # Several processes may make the same file at once.
+            partial = file.with_suffix(f".{os.getpid()}.npz")
+            np.savez(partial, flat=np.concatenate(rows), starts=np.cumsum([0, *map(len, rows)]))
+            partial.rename(file)
         with np.load(file) as kept:
             self._flat, self._starts = kept["flat"], kept["starts"]
 
@@ -61,12 +65,23 @@ class Batch:
 class Batches:
     """Draws batches; whole batches are the same for the same seed and step."""
 
-    def __init__(self, pairs: Sequence[Pair], tokenizer: Tokenizer, end_id: int, cache: Path) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        tokenizer: Tokenizer,
+        end_id: int,
+        cache: Path,
+        *,
+        before_query: str = BEFORE_QUERY,
+        begin: int = 0,
+    ) -> None:
+        """`begin` is how many tokens the tokenizer puts before every text."""
         self._pairs, self._tokenizer = pairs, tokenizer
         self.end_id = end_id
+        self._before_query, self._begin = before_query, begin
         self._end = np.array([end_id], dtype=np.int32)
         self._bare = Rows([pair.query for pair in pairs], tokenizer, MAX_QUERY, cache)
-        self._asked = Rows([BEFORE_QUERY + pair.query for pair in pairs], tokenizer, MAX_QUERY, cache)
+        self._asked = Rows([before_query + pair.query for pair in pairs], tokenizer, MAX_QUERY, cache)
         self._documents = Rows([pair.document for pair in pairs], tokenizer, MAX_DOCUMENT, cache)
         by_source: dict[str, list[int]] = defaultdict(list)
         for number, pair in enumerate(pairs):
@@ -93,10 +108,7 @@ class Batches:
             first = self._pairs[pairs[0]]
             prefix = self._prefix(some_instruction(first.kind, first.source, generator))
             prefixed = len(chosen[0])
-        queries = [
-            self._closed(self._asked[i] if place < prefixed or generator.random() < 0.5 else self._bare[i])
-            for place, i in enumerate(pairs)
-        ]
+        queries = [self._query(i, place < prefixed, generator) for place, i in enumerate(pairs)]
         related = [part for part in parts if self._pairs[pairs[part.start]].kind != "apart"]
         documents = [self._closed(self._documents[i]) for i in pairs]
         return Batch(pairs, parts, queries, documents, prefix, prefixed, related)
@@ -105,11 +117,16 @@ class Batches:
         """Give the token row of a pair's query."""
         return self._closed(self._bare[number])
 
+    def _query(self, number: int, prefixed: bool, generator: random.Random) -> NDArray[np.int32]:
+        if prefixed:
+            return self._closed(self._asked[number][self._begin :])
+        return self._closed(self._asked[number] if generator.random() < 0.5 else self._bare[number])
+
     def _closed(self, row: NDArray[np.int32]) -> NDArray[np.int32]:
         return np.concatenate([row, self._end])
 
     def _prefix(self, instruction: str) -> list[int]:
-        text = embedder_query(instruction, "").removesuffix(BEFORE_QUERY)
+        text = embedder_query(instruction, "").removesuffix(self._before_query)
         return list(self._tokenizer.encode(text).ids)
 
 

@@ -1,8 +1,4 @@
-"""Trains the embedder by distillation, first as one layer that pools token vectors, then with a layer below.
-
-A network of one layer is a weighted mean of token vectors (its attention says how much each counts) and a
-feed-forward part: cheap, so it sees every text several times and makes the token table. Then layers are put
-below it whose output is nothing at first (`--layers`), and the whole trains on.
+"""Trains the network of `transplant.py` by distillation; the losses are those of the token tables, too.
 
 Loss of a batch at every cut of the dimensions: one minus the cosine to the teacher's vector (a translation
 follows its English side's), the squared difference of the texts' cosines among each other, as much of each
@@ -10,8 +6,7 @@ pair's own cosine, and the divergence of who is near whom; and InfoNCE between q
 source, equal and too close documents masked. The weights kept are a moving average; a run that was stopped
 goes on from its last checkpoint.
 
-    python embedder.py --work WORK --layers 1 --steps 1500
-    python embedder.py --work WORK --layers 2 --steps 1000
+    python embedder.py --work WORK --steps 400
 """
 
 from __future__ import annotations
@@ -21,7 +16,6 @@ import json
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,15 +30,15 @@ from transformers import Qwen3Model
 from batches import Batch, Batches, token_rows
 from extract import Pair
 from held_out import report_of
-from label import PASSAGE, Labels, PairLabels, pair_labels, vocabulary_texts
-from network import CUTS, FEED_FORWARD, HEADS, HIDDEN, Network, PoolingNetwork, embed, slow_places
+from label import Labels, PairLabels, pair_labels
+from network import Network, embed
 from optimizer import Optimizer
-from scripts import script_of
-from shape import configuration
+from teacher import TEACHER_DIMENSION as CONTENT
 from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT, token_id
+from transplant import HIDDEN, OUTPUT
 
-TABLE_SCALE = 0.25
+CUTS = (OUTPUT, HIDDEN // 2, HIDDEN // 4)
 TEMPERATURE = 0.05
 RELATION_SHARE, PAIR_SHARE, NEAR_SHARE, FIND_SHARE = 10.0, 10.0, 0.5, 4.0
 MASKED_ABOVE = 0.9
@@ -52,26 +46,8 @@ AVERAGING = 0.99
 _WARM_STEPS = 30
 _RELATED = 512
 _CHECKPOINT_STEPS = 50
-_QUIET_QUERIES = 0.1
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What differs between the pooling layer alone and the deeper network."""
-
-    table_rate: float
-    norm_rate: float
-    matrix_rate: float
-    sources: int
-    each: int
-    tokens: int
-    instructed: float
-
-
-STAGES = {
-    1: Stage(8e-3, 1e-2, 2e-3, sources=4, each=256, tokens=32_000, instructed=0.0),
-    2: Stage(2e-3, 2e-3, 3e-3, sources=4, each=256, tokens=4_000, instructed=0.6),
-}
+_NORM_RATE, _MATRIX_RATE = 1e-3, 5e-3
+_SOURCES, _EACH, _TOKENS, _INSTRUCTED, _FIND_SHARE = 3, 256, 2_000, 0.6, 1.5
 
 
 class Targets:
@@ -89,7 +65,7 @@ class Targets:
             means = [part.mean(0) for part in parts]
             sample = np.concatenate([part - mean for part, mean in zip(parts, means, strict=True)])
             _, axes = np.linalg.eigh(sample.T @ sample)
-            np.savez(file, query=means[0], document=means[1], basis=axes[:, ::-1][:, :HIDDEN])
+            np.savez(file, query=means[0], document=means[1], basis=axes[:, ::-1])
         with np.load(file) as kept:
             self.document_mean, self.basis = kept["document"], kept["basis"]
             self._asked, self._query_mean = asked, kept["query"]
@@ -105,45 +81,6 @@ class Targets:
             vectors[rows < 0] = np.nan
             found.append(normalize(torch.from_numpy(vectors), dim=-1))
         return found[0], found[1]
-
-
-def vocabulary_table(labels: Labels, targets: Targets, tokenizer: Tokenizer) -> torch.Tensor:
-    """Give the teacher's vectors of the vocabulary's entries, each writing system's mean taken out."""
-    texts = vocabulary_texts(tokenizer)
-    vectors = labels.vectors()[labels.rows(texts)].astype(np.float32)
-    scripts = np.array([script_of(text.removeprefix(PASSAGE)) for text in texts])
-    for script in np.unique(scripts):
-        vectors[scripts == script] -= vectors[scripts == script].mean(0)
-    table: torch.Tensor = normalize(torch.from_numpy(vectors @ targets.basis), dim=-1)
-    table *= HIDDEN**0.5 * TABLE_SCALE
-    return table
-
-
-@torch.no_grad()
-def start_pooling(network: Network, table: torch.Tensor) -> None:
-    """Let the only layer begin as the mean of the texts' token vectors."""
-    network.model.get_parameter("embed_tokens.weight").copy_(table)
-    for side in ("v", "o"):
-        network.weight(0, f"self_attn.{side}_proj").copy_(torch.eye(HIDDEN))
-    for side in ("q", "k"):
-        network.weight(0, f"self_attn.{side}_proj").mul_(slow_places().repeat(HEADS)[:, None])
-    network.weight(0, "self_attn.q_norm").fill_(_QUIET_QUERIES)
-    network.weight(0, "mlp.down_proj").zero_()
-
-
-@torch.no_grad()
-def put_below(network: Network, shallow: Network) -> None:
-    """Take over a shallower network's layers as the last ones; the new ones below add nothing at first."""
-    new = network.layers - shallow.layers
-    kept = dict(shallow.model.named_parameters())
-    for name, value in network.model.named_parameters():
-        part = name.split(".")
-        if part[0] != "layers":
-            value.copy_(kept[name])
-        elif int(part[1]) >= new:
-            value.copy_(kept[".".join(["layers", str(int(part[1]) - new), *part[2:]])])
-        elif name.endswith(("o_proj.weight", "down_proj.weight")):
-            value.zero_()
 
 
 def relation(found: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
@@ -196,6 +133,7 @@ def batch_loss(
     taught: tuple[torch.Tensor, torch.Tensor],
     batch: Batch,
     cuts: Sequence[int] = CUTS,
+    find_share: float = FIND_SHARE,
 ) -> torch.Tensor:
     """Give the loss of one batch from its queries and documents, at several numbers of dimensions."""
     theirs = torch.cat(taught)
@@ -215,7 +153,7 @@ def batch_loss(
             losses.append(PAIR_SHARE * apart_in_pairs(found, taught_cosines, cut))
         for part, same in zip(batch.related, masks, strict=True):
             share = (part.stop - part.start) / len(batch.pairs)
-            losses.append(FIND_SHARE * share * contrastive(found[0][part], found[1][part], same, cut))
+            losses.append(find_share * share * contrastive(found[0][part], found[1][part], same, cut))
     return torch.stack(losses).sum() / len(cuts)
 
 
@@ -227,9 +165,9 @@ def rate_share(step: int, steps: int) -> float:
 class Trainer:
     """The network, its moving average and its optimizer, kept on disk to go on after a stop."""
 
-    def __init__(self, network: Network, stage: Stage, file: Path) -> None:
+    def __init__(self, network: Network, file: Path) -> None:
         self.network, self._file, self.step = network, file, 0
-        self.optimizer = Optimizer(network.model, stage.table_rate, stage.norm_rate, stage.matrix_rate)
+        self.optimizer = Optimizer(network.model, _NORM_RATE, _MATRIX_RATE)
         self.average = {name: value.detach().clone() for name, value in network.model.named_parameters()}
         if file.exists():
             kept = torch.load(file, weights_only=True)
@@ -250,7 +188,7 @@ class Trainer:
         """Give a network of the moving average."""
         model = Qwen3Model(self.network.model.config).eval()
         model.load_state_dict(self.average)
-        return type(self.network)(model)
+        return Network(model)
 
     def save(self) -> None:
         """Write everything that is needed to go on."""
@@ -270,8 +208,6 @@ def report(network: Network, work: Path, tokenizer: Tokenizer, labels: Labels) -
     end_id = token_id(tokenizer, END_OF_TEXT)
 
     def vectors(texts: list[str]) -> NDArray[np.float32]:
-        if isinstance(network, PoolingNetwork):  # a single layer cannot tell an instruction from its query
-            texts = [text.rsplit("\nQuery", 1)[-1] for text in texts]
         return embed(network, list(token_rows(texts, tokenizer, end_id, 512)), end_id)
 
     return report_of(vectors, work, labels)
@@ -285,31 +221,29 @@ def open_targets(work: Path, pairs: list[Pair]) -> tuple[Labels, Targets]:
     return labels, Targets(work, known, pairs)
 
 
-def open_network(work: Path, layers: int, tokenizer: Tokenizer, labels: Labels, targets: Targets) -> Network:
-    """Make the network that training begins from."""
-    end_id = token_id(tokenizer, END_OF_TEXT)
-    model = Qwen3Model(
-        configuration(
-            tokenizer.get_vocab_size(),
-            end_id,
-            hidden=HIDDEN,
-            heads=HEADS,
-            layers=layers,
-            feed_forward=FEED_FORWARD,
-        )
-    )
-    if layers == 1:
-        pooling = PoolingNetwork(model)
-        start_pooling(pooling, vocabulary_table(labels, targets, tokenizer))
-        return pooling
+def open_network(work: Path) -> Network:
+    """Open the network that training begins from; its token table is the teacher's and stays."""
+    model = Qwen3Model.from_pretrained(work / "start", dtype=torch.float32)
+    model.get_parameter("embed_tokens.weight").requires_grad_(False)
     network = Network(model)
-    put_below(network, Network(Qwen3Model.from_pretrained(work / "embedder-1")))
+    for layer in range(network.layers - 1):
+        for part in ("self_attn.o_proj", "mlp.down_proj"):
+            network.weight(layer, part).register_hook(_contents_only)
     return network
+
+
+def _contents_only(gradient: torch.Tensor) -> torch.Tensor:
+    """Keep training from writing to the stream's constant and its marks, on which the layers above rely."""
+    kept = gradient.clone()
+    kept[CONTENT:] = 0
+    return kept
 
 
 def share_gradients(network: Network) -> None:
     """Give every process the mean of all processes' gradients."""
     for value in network.model.parameters():
+        if not value.requires_grad:
+            continue
         if value.grad is None:
             value.grad = torch.zeros_like(value)
         dist.all_reduce(value.grad)
@@ -318,35 +252,32 @@ def share_gradients(network: Network) -> None:
 
 def train(rank: int, arguments: argparse.Namespace) -> None:
     """Train as one of several processes, each with a thread and batches of its own, alike in weights."""
-    work, layers, processes = arguments.work, arguments.layers, arguments.processes
+    work, processes = arguments.work, arguments.processes
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
-    meeting = (work / f"embedder-{layers}.meeting").absolute()
+    meeting = (work / "embedder.meeting").absolute()
     dist.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=processes)
     pairs = read_pairs(work / "rows.jsonl")
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     end_id = token_id(tokenizer, END_OF_TEXT)
     labels, targets = open_targets(work, pairs)
-    stage = STAGES[min(layers, 2)]
-    trainer = Trainer(
-        open_network(work, layers, tokenizer, labels, targets), stage, work / f"embedder-{layers}.checkpoint"
-    )
-    source = Batches(pairs, tokenizer, end_id, work / "tokens")
+    trainer = Trainer(open_network(work), work / "embedder.checkpoint")
+    source = Batches(pairs, tokenizer, end_id, work / "tokens", before_query="", begin=1)
     tokens, start = 0, time.monotonic()
     while trainer.step < arguments.steps:
         generator = random.Random(SEED + trainer.step * processes + rank)
-        batch = source.draw(generator, stage.sources, stage.each, stage.tokens, stage.instructed)
+        batch = source.draw(generator, _SOURCES, _EACH, _TOKENS, _INSTRUCTED)
         rows = [*batch.queries, *batch.documents]
         states = trainer.network.last_states(rows, end_id, batch.prefixed, batch.prefix)
         found = states[: len(batch.queries)], states[len(batch.queries) :]
-        loss = batch_loss(found, targets.of(batch.pairs), batch)
+        loss = batch_loss(found, targets.of(batch.pairs), batch, find_share=_FIND_SHARE)
         loss.backward()
         share_gradients(trainer.network)
         trainer.update(rate_share(trainer.step, arguments.steps))
         tokens += sum(map(len, rows))
         if rank:
             continue
-        if trainer.step % 10 == 0:
+        if trainer.step % 5 == 0:
             speed = processes * tokens / (time.monotonic() - start)
             print(f"step {trainer.step} loss {loss.item():.3f}, {speed:,.0f} tokens/s", flush=True)
         if trainer.step % _CHECKPOINT_STEPS == 0:
@@ -354,7 +285,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         if trainer.step % arguments.measure_every == 0:
             print("held out", json.dumps(report(trainer.averaged(), work, tokenizer, labels)), flush=True)
     if not rank:
-        trainer.averaged().model.save_pretrained(work / f"embedder-{layers}")
+        trainer.averaged().model.save_pretrained(work / "embedder")
         print("after", json.dumps(report(trainer.averaged(), work, tokenizer, labels)), flush=True)
 
 
@@ -362,12 +293,11 @@ def main() -> None:
     """Train, measuring now and then, and write the averaged weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--layers", type=int, default=1)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--measure-every", type=int, default=250)
     arguments = parser.parse_args()
-    (arguments.work / f"embedder-{arguments.layers}.meeting").unlink(missing_ok=True)
+    (arguments.work / "embedder.meeting").unlink(missing_ok=True)
     spawn(train, (arguments,), nprocs=arguments.processes)
 
 

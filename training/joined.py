@@ -1,7 +1,7 @@
 """Joins two token tables of one vocabulary: a text's vector is the one's and behind it the other's.
 
 Cosines are then the mean of both tables' cosines, which is better than either alone where they were trained
-on different pairs; a cut to the first half is the first table alone.
+on different pairs. `turned.py` then puts what matters most of both first.
 
     python joined.py --work WORK --first WORK/static.npy --second FOLDER
 """
@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from tokenizers import Tokenizer
 
-from model import CONTENT, static_embedder
+from model import CONTENT
 
 _FIRST = 288
 
@@ -28,7 +27,7 @@ def joined(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[n
 
 
 def main() -> None:
-    """Join a table that was just trained and an embedder's, and write the network around both."""
+    """Join a table that was just trained and an embedder's."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--first", type=Path, required=True)
     parser.add_argument("--second", type=Path, required=True, help="an embedder of one vocabulary with it")
@@ -36,9 +35,8 @@ def main() -> None:
     arguments = parser.parse_args()
     work: Path = arguments.work
     entries = load_file(arguments.second / "model.safetensors")["embed_tokens.weight"].float().numpy()
-    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
-    table = joined(np.load(arguments.first), entries)
-    static_embedder(table, tokenizer).save_pretrained(work / "embedder")
+    joint = joined(np.load(arguments.first), entries)
+    np.save(work / "joined.npy", joint)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import (
     embedding,
-    embedding_bag,
     linear,
     normalize,
     scaled_dot_product_attention,
@@ -27,11 +26,8 @@ from torch.nn.functional import (
 )
 from transformers import Qwen3Model
 
-from shape import EPSILON, HEAD_DIMENSION, ROTARY_BASE
+from shape import EPSILON
 
-HIDDEN, HEADS = 384, 6
-FEED_FORWARD = 1024
-CUTS = (384, 192, 96)
 _WORK = torch.bfloat16
 _Arguments = ParamSpec("_Arguments")
 
@@ -103,12 +99,14 @@ def _added(states: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
 def _heads_of(
     states: torch.Tensor,
     matrix: torch.Tensor,
+    sides_count: int,
     norms: Sequence[torch.Tensor],
     cosines: torch.Tensor,
     sines: torch.Tensor,
 ) -> tuple[torch.Tensor, ...]:
     """Project normed states to heads; the first projections are normed and turned, a value is neither."""
-    sides = linear(states, matrix).view(len(states), -1, HEADS, HEAD_DIMENSION).unbind(1)
+    places = len(norms[0])
+    sides = linear(states, matrix).view(len(states), sides_count, -1, places).unbind(1)
     turned = [_turned(side, norm, cosines, sines) for side, norm in zip(sides, norms, strict=False)]
     return *turned, *sides[len(norms) :]
 
@@ -125,7 +123,9 @@ class Network:
     def __init__(self, model: Qwen3Model) -> None:
         self.model = model
         self.layers = model.config.num_hidden_layers
-        inverse = ROTARY_BASE ** -(torch.arange(0, HEAD_DIMENSION, 2) / HEAD_DIMENSION)
+        self._heads, self._places = model.config.num_attention_heads, model.config.head_dim
+        base = float(model.config.to_dict()["rope_parameters"]["rope_theta"])
+        inverse = base ** -(torch.arange(0, self._places, 2) / self._places)
         angles = torch.arange(2048)[:, None] * inverse
         self._cosines, self._sines = angles.cos(), angles.sin()
 
@@ -189,12 +189,12 @@ class Network:
     ) -> torch.Tensor:
         normed = _normed(states, self.weight(layer, "input_layernorm"))
         matrix = self._joint(layer, [f"self_attn.{side}_proj" for side in "qkv"])
-        sides = _heads_of(normed, matrix, self._norms(layer), cosines, sines)
+        sides = _heads_of(normed, matrix, 3, self._norms(layer), cosines, sines)
         sizes = [b * t for b, t in shapes]
         split = [side.split(sizes) for side in sides]
         reads = []
         for number, ((b, t), begin) in enumerate(zip(shapes, begins, strict=True)):
-            query, key, value = (side[number].view(b, t, HEADS, -1).transpose(1, 2) for side in split)
+            query, key, value = (side[number].view(b, t, self._heads, -1).transpose(1, 2) for side in split)
             mask = None
             if begin:
                 key, value = (
@@ -203,7 +203,7 @@ class Network:
                 )
                 mask = torch.ones(t, begin + t, dtype=torch.bool).tril(begin)
             read = scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
-            reads.append(read.transpose(1, 2).reshape(b * t, HIDDEN))
+            reads.append(read.transpose(1, 2).reshape(b * t, -1))
         states = _added(states, linear(torch.cat(reads), self.weight(layer, "self_attn.o_proj").to(_WORK)))
         return _feed_forward(states, *self._feed_forward_weights(layer))
 
@@ -228,9 +228,9 @@ class Network:
         query_norm, key_norm = self._norms(layer)
         normed = _normed(states, self.weight(layer, "input_layernorm"))
         matrix = self._joint(layer, ["self_attn.k_proj", "self_attn.v_proj"])
-        keys, values = _heads_of(normed, matrix, (key_norm,), cosines, sines)
+        keys, values = _heads_of(normed, matrix, 2, (key_norm,), cosines, sines)
         query_matrix = self.weight(layer, "self_attn.q_proj").to(_WORK)
-        (queries,) = _heads_of(normed[ends], query_matrix, (query_norm,), cosines[ends], sines[ends])
+        (queries,) = _heads_of(normed[ends], query_matrix, 1, (query_norm,), cosines[ends], sines[ends])
         sizes = [group.ids.numel() for group in groups]
         split_keys, split_values = keys.split(sizes), values.split(sizes)
         reads, first = [], 0
@@ -238,7 +238,8 @@ class Network:
             b, t = group.ids.shape
             query = queries[first : first + b, :, None]
             key, value = (
-                side[number].view(b, t, HEADS, -1).transpose(1, 2) for side in (split_keys, split_values)
+                side[number].view(b, t, self._heads, -1).transpose(1, 2)
+                for side in (split_keys, split_values)
             )
             if begin:
                 key, value = (
@@ -246,58 +247,13 @@ class Network:
                     for side, own in ((split_keys, key), (split_values, value))
                 )
             seen = torch.arange(begin + t) <= begin + group.last[:, None]
-            scores = (query @ key.transpose(2, 3)).float() * HEAD_DIMENSION**-0.5
+            scores = (query @ key.transpose(2, 3)).float() * self._places**-0.5
             shares = scores.masked_fill(~seen[:, None, None], float("-inf")).softmax(-1)
-            reads.append((shares.to(_WORK) @ value).reshape(b, HIDDEN))
+            reads.append((shares.to(_WORK) @ value).reshape(b, -1))
             first += b
         ended = states[ends] + linear(torch.cat(reads), self.weight(layer, "self_attn.o_proj").to(_WORK))
         ended = _feed_forward(ended, *self._feed_forward_weights(layer))
         return _norm(ended, self.model.get_parameter("norm.weight"))
-
-
-class PoolingNetwork(Network):
-    """A network of one layer: the mean of token vectors, weighted by each head's attention.
-
-    Its attention is held to the rotary pairs that hardly turn, so a token counts the same wherever it stands:
-    keys and values are computed once for each distinct token, and a text is a weighted sum of them.
-    """
-
-    def last_states(
-        self, rows: Sequence[NDArray[np.int32]], filler: int, prefixed: int = 0, prefix: Sequence[int] = ()
-    ) -> torch.Tensor:
-        """Give the state of each row's last token, which must be the end token; there are no prefixes."""
-        tokens, inverse = np.unique(np.concatenate(rows), return_inverse=True)
-        places = torch.from_numpy(inverse)
-        starts = torch.from_numpy(np.cumsum([0, *map(len, rows)])[:-1])
-        ids = torch.from_numpy(tokens.astype(np.int64))
-        states = embedding(ids, self.model.get_parameter("embed_tokens.weight"))
-        normed = _norm(states, self.weight(0, "input_layernorm")).to(_WORK)
-        query_norm, key_norm = self._norms(0)
-        slow = slow_places()
-        end = normed[ids == filler]
-        queries = linear(end, self.weight(0, "self_attn.q_proj").to(_WORK)).float().view(HEADS, -1) * slow
-        keys = linear(normed, self.weight(0, "self_attn.k_proj").to(_WORK)).float()
-        keys = _norm(keys.view(-1, HEADS, HEAD_DIMENSION) * slow, key_norm)
-        scores = (keys * _norm(queries, query_norm)).sum(-1) * HEAD_DIMENSION**-0.5
-        shares = (scores - scores.detach().max()).exp()
-        values = linear(normed, self.weight(0, "self_attn.v_proj").to(_WORK)).float()
-        weighted = (values.view(-1, HEADS, HEAD_DIMENSION) * shares[:, :, None]).flatten(1)
-        sums = embedding_bag(places, weighted, starts, mode="sum")
-        read = (
-            sums.view(-1, HEADS, HEAD_DIMENSION)
-            / embedding_bag(places, shares, starts, mode="sum")[:, :, None]
-        )
-        output = self.weight(0, "self_attn.o_proj").to(_WORK)
-        ended = states[ids == filler] + linear(read.flatten(1).to(_WORK), output)
-        return _norm(
-            _feed_forward(ended, *self._feed_forward_weights(0)), self.model.get_parameter("norm.weight")
-        )
-
-
-def slow_places() -> torch.Tensor:
-    """Mark the places of a head whose rotary pairs turn by less than a quarter in 256 tokens."""
-    half = HEAD_DIMENSION // 2
-    return (torch.arange(HEAD_DIMENSION) % half >= half // 2).float()
 
 
 @torch.inference_mode()
@@ -305,7 +261,7 @@ def embed(
     network: Network, rows: Sequence[NDArray[np.int32]], filler: int, texts_at_once: int = 512
 ) -> NDArray[np.float32]:
     """Embed token rows (with their end tokens)."""
-    vectors = np.empty((len(rows), HIDDEN), dtype=np.float32)
+    vectors = np.empty((len(rows), network.model.config.hidden_size), dtype=np.float32)
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     for start in range(0, len(order), texts_at_once):
         chosen = order[start : start + texts_at_once]

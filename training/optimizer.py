@@ -1,7 +1,7 @@
-"""One optimizer for a small network: Muon for matrices, Adam for the token table and the norms.
+"""One optimizer for a small network: Muon for matrices, Adam for the norms.
 
-Muon (Jordan et al., 2024): momentum made orthogonal by five Newton-Schulz steps; the scale that gives its
-updates the size of Adam's is that of Liu et al., 2025 (arXiv 2502.16982).
+Muon (Jordan et al., 2024): momentum made orthogonal by five Newton-Schulz steps. A matrix changes by the same
+share of its size whatever that is, for layers deep in the network write in larger numbers.
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ from typing import Any
 import torch
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-_MOMENTUM, _MATCHING = 0.95, 0.2
+_MOMENTUM = 0.95
+# A matrix of zeros learns as if its values were of this size.
+_SMALLEST = 0.02
+# Of a normal distribution's absolute values; a few constants may be far larger than all else.
+_MEDIAN = 0.6745
 
 
 def orthogonal(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
@@ -29,18 +33,16 @@ def orthogonal(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
 class Optimizer:
     """Steps matrices by Muon and the rest by Adam, each with its own peak rate."""
 
-    def __init__(
-        self, model: torch.nn.Module, table_rate: float, norm_rate: float, matrix_rate: float
-    ) -> None:
-        named = dict(model.named_parameters())
-        table = [value for name, value in named.items() if "embed_tokens" in name]
+    def __init__(self, model: torch.nn.Module, norm_rate: float, matrix_rate: float) -> None:
+        named = {name: value for name, value in model.named_parameters() if value.requires_grad}
         norms = [value for value in named.values() if value.ndim == 1]
-        self._matrices = {
-            name: value for name, value in named.items() if value.ndim == 2 and "embed_tokens" not in name
+        self._matrices = {name: value for name, value in named.items() if value.ndim == 2}
+        self._rates = {
+            name: matrix_rate * max(_SMALLEST, value.abs().median().item() / _MEDIAN)
+            for name, value in self._matrices.items()
         }
-        self._matrix_rate = matrix_rate
         self._momentum = {name: torch.zeros_like(value) for name, value in self._matrices.items()}
-        groups = [{"params": table, "peak": table_rate}, {"params": norms, "peak": norm_rate}]
+        groups = [{"params": norms, "peak": norm_rate}]
         self._adam = torch.optim.Adam(groups, betas=(0.9, 0.98), eps=1e-10, fused=True)
 
     def step(self, share: float) -> None:
@@ -54,7 +56,7 @@ class Optimizer:
                     continue
                 momentum = self._momentum[name].mul_(_MOMENTUM).add_(value.grad)
                 update = orthogonal(value.grad + _MOMENTUM * momentum)
-                value.sub_(update * (share * self._matrix_rate * _MATCHING * max(value.shape) ** 0.5))
+                value.sub_(update * (share * self._rates[name] * max(value.shape) ** 0.5))
                 value.grad = None
         self._adam.zero_grad()
 

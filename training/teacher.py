@@ -9,6 +9,7 @@ Cost on two cores: about 20,000 teacher tokens a second with bfloat16 products, 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,6 +33,13 @@ int quiver_tokens(e5_model *m, const char *text, int *ids, int cap) {
 static void unpack(const block_q4_0 *w, int rows, int columns, float *out) {
   for (int r = 0; r < rows; r++)
     deq_row(w + (size_t)r * (columns / QK), columns, out + (size_t)r * columns);
+}
+int quiver_pieces(e5_model *m) { return m->tok.n_pieces; }
+int quiver_piece(e5_model *m, int i, char *out, float *score) {
+  int n = (int)(m->tok.offs[i + 1] - m->tok.offs[i]);
+  memcpy(out, m->tok.blob + m->tok.offs[i], n);
+  *score = m->tok.scores[i];
+  return n;
 }
 int quiver_shape(e5_model *m, int i) {
   int s[6] = {m->H, m->NL, m->NH, m->FF, m->VOC, m->MAXP};
@@ -87,9 +95,17 @@ class Teacher:
         self._handle = self._library.e5_load(str(package_folder / "e5-small-q4.bin").encode())
         if not self._handle:
             raise RuntimeError(f"the teacher's weights in {package_folder} cannot be read")
-        self._weights = self._read_weights()
+        self.weights = self._read_weights()
         self._max_tokens = max_tokens
         self._buffer = (ctypes.c_int * (max_tokens + 2))()
+
+    def pieces(self) -> list[tuple[str, float]]:
+        """Give the vocabulary's pieces with their scores, in the order of their ids."""
+        found, out, score = [], ctypes.create_string_buffer(1024), ctypes.c_float()
+        for i in range(self._library.quiver_pieces(self._handle)):
+            length = self._library.quiver_piece(self._handle, i, out, ctypes.byref(score))
+            found.append((out.raw[:length].decode(), score.value))
+        return found
 
     def tokens(self, text: str) -> list[int]:
         """Give the teacher's token ids, cut to `max_tokens`."""
@@ -121,16 +137,16 @@ class Teacher:
         for small widths on processors with bfloat16 products.
         """
         rows, length = ids.shape
-        dtype = self._weights["word"].dtype
+        dtype = self.weights["word"].dtype
         allowed = None
         if mask is not None:
             allowed = torch.zeros(rows, 1, 1, length, dtype=dtype)
             allowed.masked_fill_(mask[:, None, None] == 0, float("-inf"))
-        states = embedding(ids, self._weights["word"]) + self._weights["position"][:length]
+        states = embedding(ids, self.weights["word"]) + self.weights["position"][:length]
         states = self._norm(states.view(rows * length, -1), "embeddings.LayerNorm")
         for layer in range(self._layers):
             part = f"encoder.layer.{layer}."
-            joint = states @ self._weights[part + "qkv"] + self._weights[part + "qkv.bias"]
+            joint = states @ self.weights[part + "qkv"] + self.weights[part + "qkv.bias"]
             query, key, value = joint.view(rows, length, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
             read = scaled_dot_product_attention(query, key, value, attn_mask=allowed)
             read = read.transpose(1, 2).reshape(rows * length, -1)
@@ -145,10 +161,10 @@ class Teacher:
         return states.view(rows, length, -1)
 
     def _product(self, states: torch.Tensor, name: str) -> torch.Tensor:
-        return states @ self._weights[name + ".weight"] + self._weights[name + ".bias"]
+        return states @ self.weights[name + ".weight"] + self.weights[name + ".bias"]
 
     def _norm(self, states: torch.Tensor, name: str) -> torch.Tensor:
-        weight, bias = self._weights[name + ".weight"], self._weights[name + ".bias"]
+        weight, bias = self.weights[name + ".weight"], self.weights[name + ".bias"]
         return layer_norm(states, (states.shape[-1],), weight, bias, 1e-12)
 
     def _tensor(self, layer: int, which: int, shape: Sequence[int]) -> torch.Tensor:
@@ -186,9 +202,10 @@ class Teacher:
 def compile_bridge(package_folder: Path, cache: Path) -> ctypes.CDLL:
     """Compile the package's C source with a few readers of its weights, and load it."""
     cache.mkdir(parents=True, exist_ok=True)
-    source, library_file = cache / "bridge.c", cache / "bridge.so"
-    source.write_text(_BRIDGE)
+    name = hashlib.blake2b(_BRIDGE.encode(), digest_size=4).hexdigest()
+    source, library_file = cache / f"bridge-{name}.c", cache / f"bridge-{name}.so"
     if not library_file.exists():
+        source.write_text(_BRIDGE)
         command = ["gcc", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC"]
         command += [f"-I{package_folder}", str(source), "-o", str(library_file), "-lm"]
         subprocess.run(command, check=True)
@@ -196,6 +213,8 @@ def compile_bridge(package_folder: Path, cache: Path) -> ctypes.CDLL:
     library.e5_load.restype = ctypes.c_void_p
     integers, floats = ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_float)
     library.quiver_tokens.argtypes = [ctypes.c_void_p, ctypes.c_char_p, integers, ctypes.c_int]
+    library.quiver_pieces.argtypes = [ctypes.c_void_p]
+    library.quiver_piece.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, floats]
     library.quiver_shape.argtypes = [ctypes.c_void_p, ctypes.c_int]
     library.quiver_tensor.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int, floats]
     return library

@@ -7,9 +7,11 @@
 namespace quiver {
 
 // How numbers lie in memory.
-enum class Element : int { kFloat32 = 0, kBfloat16 = 1, kInt8 = 2, kFloat16 = 3 };
+enum class Element : int { kFloat32 = 0, kBfloat16 = 1, kInt8 = 2, kFloat16 = 3, kFloat8 = 4 };
 
-constexpr size_t element_size(Element e) { return e == Element::kFloat32 ? 4 : e == Element::kInt8 ? 1 : 2; }
+constexpr size_t element_size(Element e) {
+  return e == Element::kFloat32 ? 4 : e == Element::kInt8 || e == Element::kFloat8 ? 1 : 2;
+}
 
 // out [rows, panels x 16] (+)= rows [rows, K] x panels' [K, panels x 16]; `lines` = K in lines of 64 bytes
 // (see layout.hpp). Strides are in bytes for rows and panels, in elements for `out`, which holds floats, or

@@ -181,6 +181,17 @@ inline Lanes load_f16(const uint16_t* p) {
 
 #endif
 
+// Eight-bit floats (E4M3: bias 7, no infinities, one NaN of either sign) lie within those of sixteen bits, 2^8 larger.
+inline Lanes load_f8(const uint8_t* p) {
+  const __m256i bytes = _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  const __m256i size = _mm256_and_si256(bytes, _mm256_set1_epi16(0x7f)), sign = _mm256_xor_si256(bytes, size);
+  const __m256i nan = _mm256_and_si256(_mm256_cmpeq_epi16(size, _mm256_set1_epi16(0x7f)), _mm256_set1_epi16(0x7e00));
+  alignas(32) uint16_t words[kLanes];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(words),
+                     _mm256_or_si256(nan, _mm256_or_si256(_mm256_slli_epi16(sign, 8), _mm256_slli_epi16(size, 7))));
+  return load_f16(words) * all(256.0f);
+}
+
 inline Lanes zero() { return all(0.0f); }
 
 inline float sum(Lanes a) {

@@ -13,7 +13,8 @@ void widen(const void* row, Element from, int n, float* out) {
   for (int i = 0; i < n; i += kLanes) {
     if (from == Element::kFloat32) store(out + i, load(static_cast<const float*>(row) + i));
     else if (from == Element::kBfloat16) store(out + i, load_bf16(words + i));
-    else store(out + i, load_f16(words + i));
+    else if (from == Element::kFloat16) store(out + i, load_f16(words + i));
+    else store(out + i, load_f8(static_cast<const uint8_t*>(row) + i));
   }
 }
 

@@ -32,7 +32,7 @@ Ints = npt.NDArray[np.int32]
 LAYOUT_VERSION = 2
 """To be raised whenever packing gives other bytes, so that no packed file of before is used."""
 
-ELEMENTS = {"F32": 0, "BF16": 1, "F16": 3}
+ELEMENTS = {"F32": 0, "BF16": 1, "F16": 3, "F8_E4M3": 4}
 """Numbers of the types that safetensors stores, as ``native/kernels/kernels.hpp`` has them."""
 
 PRECISIONS = {"float32": 0, "bfloat16": 1, "int8": 2}

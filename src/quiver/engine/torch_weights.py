@@ -44,7 +44,7 @@ class Weights:
     """A whole network."""
 
     embedding: torch.Tensor
-    """[vocabulary, E] in the file's type, mapped from the file on CPU"""
+    """[vocabulary, E] in the file's type, mapped from the file on CPU (eight bits widened to float16)"""
     layers: tuple[LayerWeights, ...]
     final_norm: torch.Tensor
     """[E]"""
@@ -73,7 +73,7 @@ def load_weights(
     layers = tuple(_load_layer(config, read, i, device, dtype) for i in range(config.layers))
     head = read_head(checkpoint, answer_ids)
     return Weights(
-        embedding=read("embed_tokens.weight").to(device),
+        embedding=_indexable(read("embed_tokens.weight")).to(device),
         layers=layers,
         final_norm=_norm(read("norm.weight"), device),
         head=None if head is None else torch.from_numpy(head).to(device),
@@ -113,6 +113,11 @@ def _load_layer(
         gate_up=fuse(part("mlp.gate_proj"), part("mlp.up_proj")),
         down=fuse(part("mlp.down_proj")),
     )
+
+
+def _indexable(table: torch.Tensor) -> torch.Tensor:
+    """PyTorch looks nothing up in a table of eight-bit floats; they lie within those of sixteen bits."""
+    return table.half() if table.itemsize == 1 else table
 
 
 def _norm(weight: torch.Tensor, device: torch.device) -> torch.Tensor:

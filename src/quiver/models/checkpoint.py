@@ -19,7 +19,7 @@ from quiver.models.config import ModelConfig, read_config
 from quiver.models.json_file import read_json
 from quiver.models.kind import check_modules, detect_kind
 
-ELEMENT_SIZES = {"F32": 4, "F16": 2, "BF16": 2}
+ELEMENT_SIZES = {"F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1}
 
 _SINGLE_FILE = "model.safetensors"
 _INDEX_FILE = "model.safetensors.index.json"

@@ -1,0 +1,162 @@
+"""Narrows a network's weights to floats of eight bits (E4M3), its matrices scaled to their range before.
+
+The scales go where they change nothing: a matrix that reads a normed state against the norm's weight, queries
+and keys against their own norms, values against the output behind them, and all that writes to the stream
+against each other, for every reader norms it. They are powers of two, so only the last rounding is felt.
+
+    python narrow.py --work WORK --folder FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from tqdm import tqdm
+from transformers import Qwen3Model
+
+from prompts import WEB_SEARCH, embedder_query
+from texts import read_pairs
+from tokenizer import END_OF_TEXT, token_id
+
+MATRICES = (
+    *(f"self_attn.{side}_proj" for side in "qkvo"),
+    *(f"mlp.{part}_proj" for part in ("gate", "up", "down")),
+)
+_TABLE = "embed_tokens.weight"
+_STORED = torch.float8_e4m3fn
+_LARGEST = 448.0
+_DAMPING = 1e-4
+_ROUNDED_BY, _LONGEST = 200, 256
+
+
+@torch.no_grad()
+def scaled(model: Qwen3Model) -> None:
+    """Scale every matrix as far as the largest weight allows; what the network computes stays the same."""
+    writers = [model.get_parameter(_TABLE)]
+    for layer in range(model.config.num_hidden_layers):
+        query, key, value, output, gate, up, down = (
+            model.get_parameter(f"layers.{layer}.{name}.weight") for name in MATRICES
+        )
+        # Weights that write to the stream share a scale, which one loud layer must not spend for all.
+        _move(output, value, up_to=1.0)
+        _against(model.get_parameter(f"layers.{layer}.input_layernorm.weight"), [value, query, key])
+        for matrix in (query, key):
+            matrix.mul_(_room([matrix]))
+        _against(model.get_parameter(f"layers.{layer}.post_attention_layernorm.weight"), [gate, up])
+        _move(up, down, up_to=_LARGEST)
+        writers += [output, down]
+    room = _room(writers)
+    for matrix in writers:
+        matrix.mul_(room)
+
+
+def _room(matrices: Sequence[torch.Tensor]) -> float:
+    """Give the largest power of two by which matrices may be multiplied."""
+    largest = max(matrix.abs().max().item() for matrix in matrices)
+    return 2.0 ** math.floor(math.log2(_LARGEST / largest))
+
+
+def _against(norm: torch.Tensor, readers: Sequence[torch.Tensor]) -> None:
+    """Scale a norm's readers up and its weight down."""
+    room = _room(readers)
+    norm.div_(room)
+    for matrix in readers:
+        matrix.mul_(room)
+
+
+def _move(down: torch.Tensor, up: torch.Tensor, *, up_to: float) -> None:
+    """Make one of two factors smaller, if it is larger than a limit, and the other larger."""
+    excess = 2.0 ** math.ceil(math.log2(down.abs().max().item() / up_to))
+    if excess > 1:
+        down.div_(excess)
+        up.mul_(excess)
+
+
+def rounded(matrix: torch.Tensor, moments: torch.Tensor) -> torch.Tensor:
+    """Round a matrix [outputs, inputs] so that its products change least, given its inputs' second moments.
+
+    GPTQ (Frantar et al., 2022, arXiv 2210.17323): column by column, the loudest input first; what rounding
+    takes from a product is given back by the columns that are left.
+    """
+    order = moments.diagonal().argsort(descending=True)
+    left = matrix[:, order].double()
+    moments = moments[order][:, order].double()
+    moments += _DAMPING * moments.diagonal().mean() * torch.eye(len(moments), dtype=torch.float64)
+    inverse = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(moments)), upper=True)
+    made = torch.empty_like(matrix, dtype=_STORED)
+    for place, column in enumerate(order.tolist()):
+        made[:, column] = left[:, place].to(torch.float32).to(_STORED)
+        error = (left[:, place] - made[:, column].double()) / inverse[place, place]
+        left[:, place + 1 :] -= error[:, None] * inverse[place, place + 1 :]
+    return made
+
+
+@torch.no_grad()
+def _moments(model: Qwen3Model, layer: int, rows: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Give the second moments of the inputs of a layer's matrices, over all tokens of texts."""
+    found: dict[str, torch.Tensor] = {}
+
+    def add(name: str, inputs: torch.Tensor) -> None:
+        flat = inputs.reshape(-1, inputs.shape[-1])
+        found[name] = found.get(name, torch.zeros(flat.shape[1], flat.shape[1])) + flat.T @ flat
+
+    hooks = [
+        model.get_submodule(f"layers.{layer}.{name}").register_forward_pre_hook(
+            lambda _, inputs, name=name: add(name, inputs[0])
+        )
+        for name in MATRICES
+    ]
+    for row in rows:
+        model(input_ids=row)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+@torch.no_grad()
+def narrowed(model: Qwen3Model, rows: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Give the weights as they are stored: matrices in eight bits, norms in float32.
+
+    The rows are texts [1, tokens] by which the layers are rounded one after the other; the model is changed.
+    """
+    scaled(model)
+    stored = {name: weight.contiguous() for name, weight in model.state_dict().items() if weight.ndim == 1}
+    stored[_TABLE] = model.get_parameter(_TABLE).to(_STORED)
+    model.get_parameter(_TABLE).copy_(stored[_TABLE].float())
+    for layer in tqdm(range(model.config.num_hidden_layers), desc="layers"):
+        moments = _moments(model, layer, rows)
+        for name in MATRICES:
+            whole = f"layers.{layer}.{name}.weight"
+            stored[whole] = rounded(model.get_parameter(whole), moments[name])
+            model.get_parameter(whole).copy_(stored[whole].float())
+    return stored
+
+
+def some_rows(work: Path) -> list[torch.Tensor]:
+    """Give texts as tokens, bare and behind an instruction."""
+    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+    pairs = read_pairs(work / "rows.jsonl")[:_ROUNDED_BY]
+    texts = [text for pair in pairs for text in (embedder_query(WEB_SEARCH, pair.query), pair.document)]
+    end = token_id(tokenizer, END_OF_TEXT)
+    return [torch.tensor([[*encoding.ids[:_LONGEST], end]]) for encoding in tokenizer.encode_batch(texts)]
+
+
+def main() -> None:
+    """Narrow the weights of a checkpoint in place."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    arguments = parser.parse_args()
+    model = Qwen3Model.from_pretrained(arguments.folder, dtype=torch.float32).eval()
+    stored = narrowed(model, some_rows(arguments.work))
+    save_file(stored, arguments.folder / "model.safetensors", metadata={"format": "pt"})
+
+
+if __name__ == "__main__":
+    main()
