@@ -50,9 +50,7 @@ def test_rows_are_transformers_rows(tmp_path: Path, shape: dict[str, Any]) -> No
     np.testing.assert_allclose(rows_of(folder, sequences), reference_rows(folder, sequences), atol=2e-5)
 
 
-@pytest.mark.parametrize(
-    "stored", [torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn]
-)
+@pytest.mark.parametrize("stored", [torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn])
 def test_weights_of_every_stored_type_are_read(tmp_path: Path, stored: torch.dtype) -> None:
     folder = write_checkpoint(tmp_path / "model", dtype=stored)
     sequences = random_sequences(LENGTHS)

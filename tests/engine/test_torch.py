@@ -128,9 +128,7 @@ def test_the_head_gives_the_logits_of_two_tokens(tmp_path: Path, tied: bool) -> 
     np.testing.assert_allclose(logits, torch.stack(whole).numpy()[:, [7, 3]], atol=5e-5)
 
 
-@pytest.mark.parametrize(
-    "stored", [torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn]
-)
+@pytest.mark.parametrize("stored", [torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_file_types_and_precisions_combine(tmp_path: Path, stored: torch.dtype, dtype: str) -> None:
     folder = write_checkpoint(tmp_path / "model", dtype=stored)
