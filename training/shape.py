@@ -10,20 +10,28 @@ EPSILON = 1e-6
 
 
 def configuration(
-    entries: int, end_id: int, *, hidden: int, heads: int, layers: int, feed_forward: int
+    entries: int,
+    end_id: int,
+    *,
+    hidden: int,
+    heads: int,
+    layers: int,
+    feed_forward: int,
+    head_dimension: int = HEAD_DIMENSION,
+    rotary_base: float = ROTARY_BASE,
 ) -> Qwen3Config:
     """Give the Qwen3 configuration of a built-in model."""
     return Qwen3Config(
         vocab_size=entries,
         hidden_size=hidden,
-        head_dim=HEAD_DIMENSION,
+        head_dim=head_dimension,
         num_attention_heads=heads,
         # As many values as places: one layer can carry a whole mean.
         num_key_value_heads=heads,
         num_hidden_layers=layers,
         intermediate_size=feed_forward,
         max_position_embeddings=32768,
-        rope_parameters={"rope_type": "default", "rope_theta": ROTARY_BASE},
+        rope_parameters={"rope_type": "default", "rope_theta": rotary_base},
         rms_norm_eps=EPSILON,
         tie_word_embeddings=True,
         attention_bias=False,

