@@ -12,7 +12,7 @@ WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 def count_operations(folder: Path, lengths: Sequence[int]) -> int:
     """What these texts' vectors need; in the last layer, keys and values of all rows and the rest of one."""
     config = read_config(folder)
-    tokens, attended = sum(lengths), sum(n * (n + 1) // 2 for n in lengths)
+    tokens, attended = sum(lengths), sum(map(config.attended, lengths))
     unneeded_rows, unneeded_pairs = tokens - len(lengths), attended - tokens
     row = _layer_weights(config) - 2 * config.hidden_size * config.key_value_size
     return config.flops(tokens, attended) - 2 * (unneeded_rows * row + unneeded_pairs * 2 * config.query_size)

@@ -1,4 +1,5 @@
-// Causal grouped-query attention over units of keys and values.
+// Grouped-query attention over units of keys and values: of the positions up to a row's own or, if it is not causal,
+// of the whole text.
 //
 // Keys are met in blocks that begin at multiples of 128 positions of the text, whatever prefix holds them and
 // whatever else runs: so a row's result is the same however the text was packed. A task holds queries that see
@@ -60,8 +61,11 @@ void Model::attend_head(int layer, const AttentionTask& task, std::span<const in
   std::fill_n(output, size_t(count) * channels, 0.0f);
 
   const auto product = kernels_.product_of(attention_element_);
-  const int last_position = position_[rows[task.last - 1]];
-  const int units = last_position / kUnit + 1, per_block = kKeyBlock / kUnit;
+  const auto visible_to = [&](int row) {
+    return shape_.causal ? position_[row] + 1 : sequence.start + sequence.length;
+  };
+  const int most_visible = visible_to(rows[task.last - 1]);
+  const int units = (most_visible + kUnit - 1) / kUnit, per_block = kKeyBlock / kUnit;
   for (int first = 0; first < units; first += per_block) {
     const int here = std::min(per_block, units - first);
     auto unit = [&](int u) {
@@ -73,7 +77,7 @@ void Model::attend_head(int layer, const AttentionTask& task, std::span<const in
                .lines = channels / layout.depth(), .out = scores + u * kUnit, .out_stride = kKeyBlock,
                .accumulate = false});
     for (int q = 0; q < count; q++) {
-      const int visible = position_[rows[task.first + q / group]] + 1 - first * kUnit;
+      const int visible = visible_to(rows[task.first + q / group]) - first * kUnit;
       kernels_.softmax(scores + q * kKeyBlock, here * kUnit, visible, states[q], output + size_t(q) * channels,
                        channels, attention_element_, weights + q * weight_bytes);
     }

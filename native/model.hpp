@@ -16,6 +16,7 @@ namespace quiver {
 struct Shape {
   int layers, hidden, inner, query_heads, key_value_heads, head_dim;
   float eps;
+  bool causal = true;  // else a row attends to its whole text, and no prefix may be kept
 
   int half() const { return round_up(head_dim / 2, kPanel); }
   int channels() const { return 2 * half(); }

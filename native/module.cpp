@@ -96,7 +96,7 @@ void load(LoadedModel* self, const std::string& kernels, int threads, int precis
   const auto number = [&](const char* name) { return nb::cast<int>(shape[name]); };
   const Shape sizes{number("layers"),    number("hidden_size"), number("intermediate_size"), number("query_heads"),
                     number("key_value_heads"), number("head_dim"),
-                    nb::cast<float>(shape["rms_norm_eps"])};
+                    nb::cast<float>(shape["rms_norm_eps"]), nb::cast<bool>(shape["causal"])};
   if (sizes.channels() > kMostChannels || threads < 1) throw nb::value_error("a head is too wide, or no thread given");
   new (self) LoadedModel;
   Weights weights{bytes_of(embedding), Element(embedding_element), {}, final_norm.data(), span_of(frequencies),

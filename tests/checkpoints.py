@@ -92,6 +92,18 @@ def write_checkpoint(
     return folder
 
 
+def write_mixed_types(folder: Path) -> Path:
+    """A random embedder stored in eight bits, but for some tensors of its first layer's attention."""
+    write_checkpoint(folder, dtype=torch.float8_e4m3fn)
+    tensors = load_file(folder / "model.safetensors")
+    wider = {"q_proj": torch.bfloat16, "o_proj": torch.float32, "q_norm": torch.float32}
+    for name, dtype in wider.items():
+        key = f"layers.0.self_attn.{name}.weight"
+        tensors[key] = tensors[key].to(dtype)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
 def edit_json(path: Path, **changes: Any) -> None:
     """Overwrite keys of a JSON file; a value of None removes the key."""
     settings = json.loads(path.read_text()) | changes

@@ -75,6 +75,15 @@ def test_sharing_the_instruction_changes_nothing_but_the_work(embedder: Embedder
     assert together.usage.tokens_saved >= (shared - 1) * (len(TEXTS) - 1)
 
 
+def test_attention_both_ways_is_sentence_transformers_too(tmp_path: Path) -> None:
+    """Then an instruction's states depend on the text behind it, and nothing is shared."""
+    folder = write_checkpoint(tmp_path / "both-ways-embedding", is_causal=False)
+    found = Embedder(folder, device="cpu", dtype="float32").encode_query(TEXTS)
+    reference = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    np.testing.assert_allclose(found, reference.encode_query(TEXTS), atol=TOLERANCE)
+    assert found.usage.tokens_saved == 0
+
+
 def test_one_string_gives_one_vector(embedder: Embedder) -> None:
     one = embedder.encode_query("Why?")
     assert one.shape == (64,)

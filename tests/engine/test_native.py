@@ -19,7 +19,7 @@ from quiver.engine.open import LocalBackend, open_engine
 from quiver.errors import CheckpointError, DeviceError, InputError
 from quiver.models.checkpoint import open_checkpoint
 from quiver.text.tokenizer import TokenIds
-from tests.checkpoints import write_checkpoint
+from tests.checkpoints import write_checkpoint, write_mixed_types
 from tests.engine.oracle import cosines, random_sequences, reference_rows
 
 native = pytest.importorskip("quiver.engine.native", reason="no extension here", exc_type=ImportError)
@@ -55,6 +55,33 @@ def test_weights_of_every_stored_type_are_read(tmp_path: Path, stored: torch.dty
     folder = write_checkpoint(tmp_path / "model", dtype=stored)
     sequences = random_sequences(LENGTHS)
     np.testing.assert_allclose(rows_of(folder, sequences), reference_rows(folder, sequences), atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("stored", "precision"),
+    [
+        (torch.float32, "float32"),
+        (torch.float16, "float32"),
+        (torch.bfloat16, "bfloat16"),
+        (torch.float8_e4m3fn, "bfloat16"),
+    ],
+)
+def test_auto_is_the_narrowest_type_that_loses_nothing(
+    tmp_path: Path, stored: torch.dtype, precision: str
+) -> None:
+    engine = NativeEngine(open_checkpoint(write_checkpoint(tmp_path / "model", dtype=stored)), "auto")
+    assert engine.precision.partition("+")[0] == precision
+
+
+def test_types_may_differ_from_tensor_to_tensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight bits beside wider ones: bfloat16 holds all of them, so widened it gives the bits of float32."""
+    folder, sequences = write_mixed_types(tmp_path / "model"), random_sequences(LENGTHS)
+    rows = rows_of(folder, sequences)
+    np.testing.assert_allclose(rows, reference_rows(folder, sequences), atol=2e-5)
+    monkeypatch.setenv("QUIVER_ISA", "avx2")
+    engine = NativeEngine(open_checkpoint(folder), "auto")
+    assert engine.precision == "bfloat16+float32"
+    np.testing.assert_array_equal(plan_and_run(engine, sequences)[0], rows_of(folder, sequences))
 
 
 @pytest.mark.parametrize(("dtype", "least"), [("bfloat16", 0.9995), ("int8", 0.995)])

@@ -63,7 +63,7 @@ def replay(plan: Plan, sequences: Sequence[TokenIds], token_budget: int, prefix_
         assert done[int(stand_in)] == sequences[index].tolist()
 
 
-@given(families(), st.integers(1, 60), st.integers(1, 60), st.booleans())
+@given(families(), st.integers(1, 60), st.integers(0, 60), st.booleans())
 @example([sequence(1)] * 3, 1, 1, False)
 def test_every_sequence_runs_whole_and_within_budget(
     sequences: list[TokenIds], token_budget: int, prefix_budget: int, split_longer: bool
@@ -145,6 +145,16 @@ def test_a_text_beyond_the_budget_runs_in_parts_if_wanted(length: int, longest_s
     plan = make_plan(sequences, 30, 4000, split_longer=True)
     replay(plan, sequences, longest_step, 4000)
     assert plan.usage.tokens_saved == 0
+
+
+@given(families(), st.integers(1, 60), st.booleans())
+def test_without_room_for_prefixes_every_distinct_text_runs_whole(
+    sequences: list[TokenIds], token_budget: int, split_longer: bool
+) -> None:
+    plan = make_plan(sequences, token_budget, 0, split_longer=split_longer)
+    pieces = [piece for step in plan.steps for piece in step.pieces]
+    assert all((p.start, p.stop, p.prefix) == (0, len(sequences[p.sequence]), None) for p in pieces)
+    assert len(pieces) == len({sequence.tobytes() for sequence in sequences})
 
 
 def test_a_text_whose_parts_cannot_be_kept_runs_alone() -> None:

@@ -15,7 +15,7 @@ from quiver.engine.torch_device import Precision, resolve_precision
 from quiver.errors import CheckpointError, DeviceError
 from quiver.models.checkpoint import open_checkpoint
 from quiver.text.tokenizer import TokenIds
-from tests.checkpoints import edit_json, write_checkpoint
+from tests.checkpoints import edit_json, write_checkpoint, write_mixed_types
 from tests.engine.oracle import cosines, random_sequences, reference_rows
 
 CPU_FLOAT32 = resolve_precision("cpu", "float32")
@@ -137,6 +137,12 @@ def test_file_types_and_precisions_combine(tmp_path: Path, stored: torch.dtype, 
     rows, _ = plan_and_run(engine, sequences)
     assert cosines(rows, reference_rows(folder, sequences)).min() > 0.999
     assert engine.precision.startswith(dtype)
+
+
+def test_types_may_differ_from_tensor_to_tensor(tmp_path: Path) -> None:
+    folder, sequences = write_mixed_types(tmp_path / "model"), random_sequences(LENGTHS)
+    rows, _ = plan_and_run(engine_of(folder), sequences)
+    np.testing.assert_allclose(rows, reference_rows(folder, sequences), atol=2e-5)
 
 
 def test_products_in_bfloat16_stay_close(embedder_folder: Path) -> None:

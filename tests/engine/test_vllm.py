@@ -6,6 +6,7 @@
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,46 @@ def test_settings_are_checked(settings: dict[str, Any], message: str) -> None:
         Vllm(**settings)
 
 
+class FakeVllm:
+    """As much of vLLM as opening a model asks of; ``given`` is what it was told."""
+
+    platforms = SimpleNamespace(current_platform=SimpleNamespace(device_type="cpu"))
+    inputs = SimpleNamespace(TokensPrompt=dict)
+    PoolingParams = dict
+
+    def LLM(self, **given: Any) -> SimpleNamespace:
+        self.given = given
+        return SimpleNamespace(
+            llm_engine=SimpleNamespace(model_config=SimpleNamespace(dtype="torch.float32"))
+        )
+
+
+@pytest.mark.parametrize(
+    ("is_causal", "token_budget", "caches", "batch_tokens"),
+    [
+        (True, 100, True, 100),
+        (False, 100, False, LONGEST),
+        (False, 4096, False, 4096),
+        (False, None, False, None),
+    ],
+)
+def test_texts_that_are_read_both_ways_run_whole(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_causal: bool,
+    token_budget: int | None,
+    caches: bool,
+    batch_tokens: int | None,
+) -> None:
+    """vLLM reads ``is_causal`` itself, but does not start if it is to share prefixes or to cut texts."""
+    fake = FakeVllm()
+    monkeypatch.setattr("quiver.engine.vllm._import_vllm", lambda _: fake)
+    folder = write_checkpoint(tmp_path / "embedding", is_causal=is_causal)
+    Embedder(folder, backend="vllm", token_budget=token_budget, max_length=LONGEST)
+    assert fake.given["enable_prefix_caching"] is caches
+    assert fake.given["max_num_batched_tokens"] == batch_tokens
+
+
 @with_vllm
 @warns_a_lot
 @pytest.mark.parametrize("size", SHAPES)
@@ -95,6 +136,19 @@ def test_layers_divided_among_processes(tmp_path: Path) -> None:
     found = Embedder(folder, backend=Vllm(tensor_parallel_size=2), dtype="float32", max_length=LONGEST)
     assert found.device == "cpu (vLLM, 2 devices)"
     np.testing.assert_allclose(found.encode_query(TEXTS), truth.encode_query(TEXTS), atol=1e-5)
+
+
+@with_vllm
+@warns_a_lot
+@pytest.mark.parametrize("token_budget", [None, 64])
+def test_attention_both_ways(token_budget: int | None, tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "embedding", is_causal=False, **COMMON, **SHAPES["0.6B"])
+    truth = Embedder(folder, device="cpu", backend="torch", dtype="float32", max_length=LONGEST)
+    found = Embedder(folder, backend="vllm", dtype="float32", max_length=LONGEST, token_budget=token_budget)
+    for _ in range(2):
+        vectors = found.encode_query(TEXTS)
+        np.testing.assert_allclose(vectors, truth.encode_query(TEXTS), atol=1e-5)
+        assert vectors.usage.tokens_saved == 0
 
 
 @with_vllm

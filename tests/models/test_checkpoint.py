@@ -71,6 +71,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "a mixture of experts": (config(architectures=["Qwen3MoeForCausalLM"]), "Qwen3MoeForCausalLM"),
     "sliding windows": (config(use_sliding_window=True), "use_sliding_window"),
+    "attention neither one way nor both": (config(is_causal="no"), "is_causal is 'no'"),
     "biased attention": (config(attention_bias=True), "attention_bias"),
     "quantised": (config(quantization_config={"bits": 4}), "quantization_config"),
     "unknown rope": (config(rope_parameters={"rope_type": "spiral"}), "rope type 'spiral'"),

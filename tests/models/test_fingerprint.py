@@ -43,8 +43,9 @@ def test_weights_are_told_apart_but_not_their_files(tmp_path: Path) -> None:
     )
     other = weights_digest(open_checkpoint(write_checkpoint(tmp_path / "c-embedding", seed=1)))
     narrow = weights_digest(open_checkpoint(write_checkpoint(tmp_path / "d-embedding", dtype=torch.bfloat16)))
+    both_ways = weights_digest(open_checkpoint(write_checkpoint(tmp_path / "e-embedding", is_causal=False)))
     assert whole == sharded
-    assert len({whole, other, narrow}) == 3
+    assert len({whole, other, narrow, both_ways}) == 4
 
 
 def test_every_setting_that_moves_vectors_shows(embedder_folder: Path, tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ using Texts = std::vector<std::vector<int32_t>>;
 
 // Runs texts together, all behind a prefix that is kept or part of each; last rows.
 std::vector<float> run(const Network& network, const Kernels& kernels, Element element, int threads, const Texts& texts,
-                       const std::vector<int32_t>& prefix, bool keep) {
+                       const std::vector<int32_t>& prefix, bool keep, bool causal) {
   std::vector<std::unique_ptr<PackedMatrix>> packed;
   const auto matrix = [&](const std::vector<float>& stored, int inputs, bool alternate = false) {
     packed.push_back(std::make_unique<PackedMatrix>(kernels, stored, inputs, element, alternate));
@@ -235,7 +235,9 @@ std::vector<float> run(const Network& network, const Kernels& kernels, Element e
     weights.layers.push_back({matrix(layer.qkv, 128), matrix(layer.out, 128), matrix(layer.gate_up, 128, true),
                               matrix(layer.down, 192), network.norm.data(), network.norm.data(), network.norm.data(),
                               network.norm.data()});
-  Model model(network.shape, weights, element, kernels, threads);
+  Shape shape = network.shape;
+  shape.causal = causal;
+  Model model(shape, weights, element, kernels, threads);
   std::vector<PrefixHandle> kept{nullptr};
   if (keep) {
     const std::vector<int64_t> boundaries{0, int64_t(prefix.size())};
@@ -272,14 +274,15 @@ void check_network(const Kernels& kernels, Element element) {
   for (int i = 0; i < 3; i++) texts.push_back(tokens(whole(1, 150)));
   const auto prefix = tokens(whole(1, 70));
   const int hidden = network.shape.hidden;
-  const auto expected = run(network, kAvx2Kernels, Element::kFloat32, 1, texts, prefix, false);
-  const auto found = run(network, kernels, element, 1, texts, prefix, false);
+  const bool causal = whole(0, 1);
+  const auto expected = run(network, kAvx2Kernels, Element::kFloat32, 1, texts, prefix, false, causal);
+  const auto found = run(network, kernels, element, 1, texts, prefix, false, causal);
   const double least[] = {1 - 1e-9, 0.9995, 0.995};
   for (size_t i = 0; i < texts.size(); i++)
     expect(cosine(&expected[i * hidden], &found[i * hidden], hidden) >= least[int(element)], kernels, "the network is wrong");
-  expect(found == run(network, kernels, element, 3, texts, prefix, true), kernels, "threads or a kept prefix change bits");
+  expect(found == run(network, kernels, element, 3, texts, prefix, causal, causal), kernels, "threads or a kept prefix change bits");
   for (size_t i = 0; i < texts.size(); i++) {
-    const auto alone = run(network, kernels, element, 1, {texts[i]}, prefix, false);
+    const auto alone = run(network, kernels, element, 1, {texts[i]}, prefix, false, causal);
     expect(std::equal(alone.begin(), alone.end(), found.begin() + i * hidden), kernels, "company changes bits");
   }
 }

@@ -88,11 +88,13 @@ def test_no_file_says_what_to_do(tmp_path: Path) -> None:
         read_rates(tmp_path / "rates.json")
 
 
-def test_operations_are_those_of_the_network(embedder_folder: Path) -> None:
-    config = open_checkpoint(embedder_folder).config
+@pytest.mark.parametrize("causal", [True, False])
+def test_operations_are_those_of_the_network(embedder_folder: Path, causal: bool) -> None:
+    config = replace(open_checkpoint(embedder_folder).config, causal=causal)
     shape = Shape.of(config)
     for tokens in (1, 7, 300):
-        attended = tokens * (tokens + 1) // 2
+        attended = sum(end if causal else tokens for end in range(1, tokens + 1))
+        assert config.attended(tokens) == attended
         assert 2 * shape.operations(tokens) == pytest.approx(config.flops(tokens, attended))
     numbers = sum(np.prod(entry.shape) for entry in open_checkpoint(embedder_folder).tensors.values())
     assert shape.weights == pytest.approx(numbers, rel=0.02)

@@ -12,8 +12,10 @@ from quiver.doctor import Check
 from quiver.engine.remote.connection import Connection
 from quiver.errors import EndpointError
 from quiver.models import catalog
+from quiver.remote import mistakes
 from quiver.remote.examine import examine_server
 from quiver.server.models import OpenedModels
+from tests.checkpoints import write_checkpoint
 from tests.remote import faulty
 from tests.server.running import running
 
@@ -65,6 +67,14 @@ def test_the_model_at_hand_names_the_mistake(mistake: Any, reading: str, embedde
     found = checks(connection, embedder_folder)["reference"]
     assert found.passed is False
     assert found.detail.endswith(reading)
+
+
+def test_other_pooling_is_not_guessed_at_where_a_text_is_read_both_ways(tmp_path: Path) -> None:
+    """The state at a token is then none of a shorter text's."""
+    embedder = Embedder(write_checkpoint(tmp_path / "both-ways-embedding", is_causal=False))
+    readings = dict(mistakes.vectors_by_reading(embedder, ["What is the capital of China?"]))
+    assert mistakes.RIGHT in readings
+    assert not [name for name in readings if "pooled" in name]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from quiver import Embedder
 from quiver.errors import CheckpointError, InputError
+from quiver.models.checkpoint import open_checkpoint
 from quiver.train.merge import linear, merge, slerp
 from tests.checkpoints import write_checkpoint
 
@@ -61,6 +62,19 @@ def test_a_merge_with_itself_gives_the_same_vectors(folders: list[Path], tmp_pat
     merged = Embedder(merge([folders[0], folders[0]], tmp_path / "out"))
     before = Embedder(folders[0]).encode_query(["a", "b"])
     np.testing.assert_allclose(np.asarray(merged.encode_query(["a", "b"])), np.asarray(before), atol=1e-6)
+
+
+def test_a_merge_attends_as_the_first_does(tmp_path: Path) -> None:
+    folders = [write_checkpoint(tmp_path / f"model{seed}", seed=seed, is_causal=False) for seed in range(2)]
+    assert not open_checkpoint(merge(folders, tmp_path / "out")).config.causal
+
+
+def test_what_eight_bits_cannot_hold_is_stored_in_sixteen(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "model", dtype=torch.float8_e4m3fn)
+    merged, stored = tensors(merge([folder, folder], tmp_path / "out")), tensors(folder)
+    for name, tensor in merged.items():
+        assert tensor.dtype == torch.bfloat16
+        torch.testing.assert_close(tensor, stored[name].to(torch.bfloat16))
 
 
 def test_what_cannot_be_merged_is_refused(folders: list[Path], tmp_path: Path) -> None:

@@ -15,7 +15,10 @@ class Vllm:
     memory_share: float | None = None
     """Part of a GPU's (or the machine's) memory, above 0 and at most 1; None leaves it to vLLM."""
     prefix_caching: bool = True
-    """Whether keys and values of an instruction or a query are computed once for many texts."""
+    """Whether keys and values of an instruction or a query are computed once for many texts.
+
+    They never are where attention is bidirectional.
+    """
 
     def __post_init__(self) -> None:
         if self.tensor_parallel_size < 1:

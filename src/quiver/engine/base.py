@@ -76,7 +76,10 @@ class Engine(Protocol):
 
     @property
     def prefix_budget(self) -> int:
-        """Tokens whose keys and values may be kept at one time."""
+        """Tokens whose keys and values may be kept at one time.
+
+        0 where attention is bidirectional: every text then runs whole, and ``keep`` is not called.
+        """
 
     def keep(self, batch: Batch) -> list[Prefix]:
         """Run the sequences and keep their keys and values: [N] handles for later batches."""

@@ -44,7 +44,7 @@ class NativeEngine:
         self.device = f"cpu (native, {instruction_set}, {threads} thread{'s' * (threads > 1)})"
         self.token_budget = TOKEN_BUDGET if token_budget is None else token_budget
         self._config = config = checkpoint.config
-        self.prefix_budget = max(1, PREFIX_BYTES // config.key_value_bytes_per_token(4))
+        self.prefix_budget = config.prefix_budget(PREFIX_BYTES, 4)
         packer = Packer(checkpoint, instruction_set, precision, threads)
         embedding = checkpoint.tensors["embed_tokens.weight"]
         self._model = _native.Model(
@@ -77,11 +77,11 @@ class NativeEngine:
 
 
 def _best_precision(checkpoint: Checkpoint) -> str:
-    """Weights as they are stored: narrower ones would change the vectors."""
+    """Weights as they are stored: narrower ones would change the vectors. Eight bits lie within bfloat16."""
     stored = {
         checkpoint.tensors[f"layers.{i}.mlp.down_proj.weight"].dtype for i in range(checkpoint.config.layers)
     }
-    return "bfloat16" if stored == {"BF16"} else "float32"
+    return "bfloat16" if stored <= {"BF16", "F8_E4M3"} else "float32"
 
 
 def choose_instruction_set() -> str:

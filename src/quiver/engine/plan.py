@@ -101,8 +101,9 @@ def make_plan(
     """Plan the forward passes for non-empty token sequences.
 
     A step holds at most ``token_budget`` tokens (or one longer piece), and at most ``prefix_budget`` tokens
-    of prefixes are kept at any time. ``split_longer`` cuts longer pieces into a chain of kept prefixes, where
-    these fit: for whoever needs short steps, as keeping takes time.
+    of prefixes are kept at any time; with 0 every distinct sequence runs whole. ``split_longer`` cuts
+    longer pieces into a chain of kept prefixes, where these fit: for whoever needs short steps, as keeping
+    takes time.
     """
     order, representative = _sort_and_merge(sequences)
     root = _prefix_tree(sequences, order, prefix_budget)

@@ -45,7 +45,7 @@ class TorchEngine:
         self.token_budget = precision.token_budget if token_budget is None else token_budget
         self._config = checkpoint.config
         self._device, self._compute = precision.device, precision.compute
-        self.prefix_budget = PREFIX_BYTES // self._config.key_value_bytes_per_token(self._compute.itemsize)
+        self.prefix_budget = self._config.prefix_budget(PREFIX_BYTES, self._compute.itemsize)
         self._weights = load_weights(checkpoint, precision.device, precision.storage, answer_ids)
         self._buffers = _Buffers(precision.device)
         self._turn = threading.Lock()

@@ -1,9 +1,10 @@
-"""Causal grouped-query attention over packed sequences that may continue kept prefixes.
+"""Grouped-query attention over packed sequences that may continue kept prefixes.
 
-A row attends to the rows before it in its own sequence and to all of the prefixes that the sequence
-continues. Each part is computed alone, with the logarithm of its softmax denominator, and parts are merged by
-these: softmax over a union is the average of the softmaxes over its parts, weighted by their denominators.
-So a prefix is attended to by all its continuations in one product without a mask, and nothing is copied.
+A row attends to the rows before it in its own sequence (where attention is bidirectional, to all of its
+rows) and to all of the prefixes that the sequence continues. Each part is computed alone, with the logarithm
+of its softmax denominator, and parts are merged by these: softmax over a union is the average of the
+softmaxes over its parts, weighted by their denominators. So a prefix is attended to by all its continuations
+in one product without a mask, and nothing is copied.
 
 Letters as in ``engine.base``; M rows of a part.
 """
@@ -78,7 +79,7 @@ def attend(qkv: torch.Tensor, layout: Layout, layer: int, config: ModelConfig, o
         merged = torch.empty(query.shape[:3], dtype=torch.float32, device=qkv.device)
     for run in layout.runs:
         rows = run.rows
-        part, weight = _attend_part(query[rows], key[rows], value[rows], run.count, causal=True)
+        part, weight = _attend_part(query[rows], key[rows], value[rows], run.count, causal=config.causal)
         out[rows] = part
         if layout.prefixes:
             merged[rows] = weight

@@ -98,7 +98,7 @@ def _load_layer(
         return fused
 
     size = config.head_dim
-    query_norm, key_norm = (_pair_channels(part(f"self_attn.{n}_norm"), size) for n in "qk")
+    query_norm, key_norm = (_pair_channels(part(f"self_attn.{n}_norm").float(), size) for n in "qk")
     norms = [query_norm.expand(config.query_heads, size), key_norm.expand(config.key_value_heads, size)]
     return LayerWeights(
         input_norm=_norm(part("input_layernorm"), device),

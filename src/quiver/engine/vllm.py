@@ -73,6 +73,10 @@ class VllmEngine:
             "trust_remote_code": False,
             "load_format": "safetensors",
         }
+        if not self._checkpoint.config.causal:  # vLLM reads that itself, but fails if told to share or to cut
+            given["enable_prefix_caching"] = False
+            if token_budget is not None:
+                given["max_num_batched_tokens"] = max(token_budget, max_length)
         if self._settings.memory_share is not None:
             given["gpu_memory_utilization"] = self._settings.memory_share
         elif self._platform == "cpu" and not os.environ.get("VLLM_CPU_KVCACHE_SPACE"):

@@ -47,6 +47,8 @@ class ModelConfig:
     rope: RopeConfig
     labels: int = 0
     """Rows of a sequence-classification head; 0 where there is none."""
+    causal: bool = True
+    """Whether a token attends to those before it only; else to its whole text."""
 
     @property
     def query_size(self) -> int:
@@ -58,14 +60,23 @@ class ModelConfig:
         """Width of all key (or value) heads together."""
         return self.key_value_heads * self.head_dim
 
-    def key_value_bytes_per_token(self, element_size: int) -> int:
-        """Bytes that keeping one token's keys and values in every layer takes."""
-        return 2 * self.layers * self.key_value_size * element_size
+    def prefix_budget(self, memory: int, element_size: int) -> int:
+        """Tokens whose keys and values, kept in every layer, fill so many bytes.
+
+        None are kept for others where attention is bidirectional: they depend on all that follows.
+        """
+        if not self.causal:
+            return 0
+        return max(1, memory // (2 * self.layers * self.key_value_size * element_size))
+
+    def attended(self, tokens: int) -> int:
+        """Sum over the tokens of one text of the positions that each one attends to."""
+        return tokens * (tokens + 1) // 2 if self.causal else tokens**2
 
     def flops(self, tokens: int, attended: int) -> int:
         """Floating-point operations of a forward pass without head.
 
-        ``tokens`` are computed; ``attended`` is the sum over them of the positions each one attends to.
+        ``tokens`` are computed; ``attended`` is the sum of their texts' ``attended``.
         """
         projections = self.hidden_size * (2 * self.query_size + 2 * self.key_value_size)
         feed_forward = 3 * self.hidden_size * self.intermediate_size
@@ -119,6 +130,7 @@ def parse_config(settings: Mapping[str, Any]) -> ModelConfig:
         tied_embeddings=bool(settings.get("tie_word_embeddings", False)),
         rope=_rope(settings, max_length),
         labels=labels,
+        causal=_is_causal(settings),
     )
     _check_sizes(config)
     return config
@@ -132,6 +144,14 @@ def _architecture(settings: Mapping[str, Any]) -> str:
             f"the architecture is {found}; Quiver runs Qwen3 models ({', '.join(ARCHITECTURES)})"
         )
     return str(named[0]) if named else "Qwen3Model"
+
+
+def _is_causal(settings: Mapping[str, Any]) -> bool:
+    """By the key that transformers 5 and vLLM read; another kind of value may mean either."""
+    causal = settings.get("is_causal", True)
+    if not isinstance(causal, bool):
+        raise CheckpointError(f"is_causal is {causal!r}, but must be true or false")
+    return causal
 
 
 def _refuse_variants(settings: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ class Fingerprint:
     """Identity of a vector space; two vectors compare only if all fields are equal."""
 
     weights: str
-    """Digest of every tensor, however the files are split."""
+    """Digest of every tensor, however the files are split, and of attention that is bidirectional."""
     tokenizer: str
     """Digest of tokenizer.json and of how users' special-token strings are read."""
     pooling: str
@@ -75,5 +75,6 @@ def tokenizer_digest(definition: bytes, parses_special_tokens: bool) -> str:
 
 
 def weights_digest(checkpoint: Checkpoint) -> str:
-    """A short digest of all tensors, however the files are split."""
-    return contents_digest(checkpoint)[:DIGEST_LENGTH]
+    """A short digest of all tensors, however the files are split, and of what tokens attend to."""
+    contents = contents_digest(checkpoint)
+    return contents[:DIGEST_LENGTH] if checkpoint.config.causal else digest([contents, "bidirectional"])

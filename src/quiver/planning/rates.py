@@ -27,6 +27,7 @@ class Shape:
     query_size: int
     key_value_size: int
     vocabulary: int
+    causal: bool = True
 
     @classmethod
     def of(cls, config: ModelConfig) -> "Shape":
@@ -38,11 +39,13 @@ class Shape:
             config.query_size,
             config.key_value_size,
             config.vocabulary,
+            config.causal,
         )
 
     def operations(self, tokens: float) -> float:
         """Multiply-adds for one text of so many tokens, head and embedding table aside."""
-        return self.layers * (tokens * self._layer_weights + tokens * (tokens + 1) * self.query_size)
+        attended = tokens * (tokens + 1) / 2 if self.causal else tokens**2
+        return self.layers * (tokens * self._layer_weights + 2 * attended * self.query_size)
 
     @property
     def weights(self) -> int:

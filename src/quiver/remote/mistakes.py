@@ -17,15 +17,17 @@ RIGHT = "as published"
 def vectors_by_reading(embedder: Embedder, texts: Sequence[str]) -> Iterator[tuple[str, Floats]]:
     """Unit vectors [N, dimension] of texts, read rightly first and then in every known wrong way.
 
-    Attention is causal, so the state at a token is the last state of the text up to it.
+    Where attention is causal, the state at a token is the last state of the text up to it; other pooling is
+    told apart there only.
     """
     whole = embedder.prepare_document(texts).sequences
     yield RIGHT, _last_states(embedder, whole)
     yield "without the end token", _last_states(embedder, [ids[:-1] for ids in whole])
     yield "with two end tokens", _last_states(embedder, [np.append(ids, ids[-1:]) for ids in whole])
-    yield "pooled by the mean", _mean_states(embedder, whole)
-    yield "pooled by the mean without the end token", _mean_states(embedder, [ids[:-1] for ids in whole])
-    yield "pooled at the first token", _last_states(embedder, [ids[:1] for ids in whole])
+    if embedder.checkpoint.config.causal:
+        yield "pooled by the mean", _mean_states(embedder, whole)
+        yield "pooled by the mean without the end token", _mean_states(embedder, [ids[:-1] for ids in whole])
+        yield "pooled at the first token", _last_states(embedder, [ids[:1] for ids in whole])
     queries = embedder.prepare_query(texts).sequences
     yield "with the query's prompt before a text that goes bare", _last_states(embedder, queries)
 

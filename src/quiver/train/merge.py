@@ -14,7 +14,7 @@ from torch import Tensor
 
 from quiver.errors import CheckpointError, InputError
 from quiver.models.checkpoint import Checkpoint, open_checkpoint
-from quiver.train.save import save_like
+from quiver.train.save import DTYPES, save_like
 
 Method = Literal["slerp", "linear"]
 
@@ -95,10 +95,10 @@ def _merge_tensor(
     shares: Sequence[float],
     mix: Callable[[Tensor, Tensor, float], Tensor],
 ) -> Tensor:
-    first = merged = _read(checkpoints[0], name)
+    merged = _read(checkpoints[0], name)
     for checkpoint, share in zip(checkpoints[1:], shares[1:], strict=True):
         merged = mix(merged, _read(checkpoint, name), share)
-    return merged.to(first.dtype)
+    return merged.to(DTYPES[checkpoints[0].tensors[name].dtype])
 
 
 def _read(checkpoint: Checkpoint, name: str) -> Tensor:
