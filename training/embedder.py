@@ -30,15 +30,15 @@ from transformers import Qwen3Model
 from batches import Batch, Batches, token_rows
 from extract import Pair
 from held_out import report_of
-from label import Labels, PairLabels, pair_labels
+from label import QUERY, Labels, PairLabels, pair_labels, query_text
 from network import Network, embed
 from optimizer import Optimizer
-from teacher import TEACHER_DIMENSION as CONTENT
+from pieces import DOCUMENT_MARKS, QUERY_MARKS
+from stream import CONTENT
 from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT, token_id
-from transplant import HIDDEN, OUTPUT
 
-CUTS = (OUTPUT, HIDDEN // 2, HIDDEN // 4)
+CUTS = (CONTENT, CONTENT // 2, CONTENT // 4)
 TEMPERATURE = 0.05
 RELATION_SHARE, PAIR_SHARE, NEAR_SHARE, FIND_SHARE = 10.0, 10.0, 0.5, 4.0
 MASKED_ABOVE = 0.9
@@ -46,8 +46,8 @@ AVERAGING = 0.99
 _WARM_STEPS = 30
 _RELATED = 512
 _CHECKPOINT_STEPS = 50
-_NORM_RATE, _MATRIX_RATE = 1e-3, 5e-3
-_SOURCES, _EACH, _TOKENS, _INSTRUCTED, _FIND_SHARE = 3, 256, 2_000, 0.6, 1.5
+_NORM_RATE, _MATRIX_RATE = 5e-4, 1.5e-3
+_SOURCES, _EACH, _TOKENS, _INSTRUCTED, _FIND_SHARE = 3, 256, 2_000, 0.4, 1.0
 
 
 class Targets:
@@ -222,11 +222,13 @@ def open_targets(work: Path, pairs: list[Pair]) -> tuple[Labels, Targets]:
 
 
 def open_network(work: Path) -> Network:
-    """Open the network that training begins from; its token table is the teacher's and stays."""
+    """Open the network that training begins from; its token table and the layer of places stay."""
     model = Qwen3Model.from_pretrained(work / "start", dtype=torch.float32)
-    model.get_parameter("embed_tokens.weight").requires_grad_(False)
+    for name, weight in model.named_parameters():
+        if name.startswith(("embed_tokens.", "layers.0.")):
+            weight.requires_grad_(False)
     network = Network(model)
-    for layer in range(network.layers - 1):
+    for layer in range(1, network.layers - 1):
         for part in ("self_attn.o_proj", "mlp.down_proj"):
             network.weight(layer, part).register_hook(_contents_only)
     return network
@@ -237,6 +239,24 @@ def _contents_only(gradient: torch.Tensor) -> torch.Tensor:
     kept = gradient.clone()
     kept[CONTENT:] = 0
     return kept
+
+
+def asked_rows(batch: Batch, pairs: Sequence[Pair], tokenizer: Tokenizer) -> list[NDArray[np.int32]]:
+    """Give the queries as the network reads them: behind an instruction, behind a query's marks, or bare.
+
+    Labels of translations and of sentences beside each other were made as a document's, so they go bare.
+    """
+    marks = np.array([token_id(tokenizer, mark) for mark in QUERY_MARKS], dtype=np.int32)
+    prefix = np.array(batch.prefix, dtype=np.int32)
+    rows = []
+    for place, (number, row) in enumerate(zip(batch.pairs, batch.queries, strict=True)):
+        if place < batch.prefixed:
+            rows.append(np.concatenate([prefix, row]))
+        elif query_text(pairs[number]).startswith(QUERY):
+            rows.append(np.concatenate([marks, row[len(DOCUMENT_MARKS) :]]))
+        else:
+            rows.append(row)
+    return rows
 
 
 def share_gradients(network: Network) -> None:
@@ -262,13 +282,14 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
     end_id = token_id(tokenizer, END_OF_TEXT)
     labels, targets = open_targets(work, pairs)
     trainer = Trainer(open_network(work), work / "embedder.checkpoint")
-    source = Batches(pairs, tokenizer, end_id, work / "tokens", before_query="", begin=1)
+    marks = len(DOCUMENT_MARKS)
+    source = Batches(pairs, tokenizer, end_id, work / "tokens", before_query="", begin=marks)
     tokens, start = 0, time.monotonic()
     while trainer.step < arguments.steps:
         generator = random.Random(SEED + trainer.step * processes + rank)
         batch = source.draw(generator, _SOURCES, _EACH, _TOKENS, _INSTRUCTED)
-        rows = [*batch.queries, *batch.documents]
-        states = trainer.network.last_states(rows, end_id, batch.prefixed, batch.prefix)
+        rows = [*asked_rows(batch, pairs, tokenizer), *batch.documents]
+        states = trainer.network.last_states(rows, end_id)
         found = states[: len(batch.queries)], states[len(batch.queries) :]
         loss = batch_loss(found, targets.of(batch.pairs), batch, find_share=_FIND_SHARE)
         loss.backward()

@@ -1,4 +1,4 @@
-"""Writes the trained models as checkpoints in the published layout, in float16.
+"""Writes the trained models as checkpoints in the published layout.
 
 python export.py --work WORK --out ../src/quiver/models/builtin
 """
@@ -11,9 +11,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import torch
 from tokenizers import Tokenizer, processors
-from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM, Qwen3Model
+from transformers import PreTrainedTokenizerFast
 
 from card import EMBEDDER_CARD, RERANKER_CARD
 from prompts import RERANKER_PREFIX, RERANKER_SUFFIX, WEB_SEARCH, embedder_query
@@ -61,24 +60,22 @@ def write_tokenizer(source: Path, folder: Path, closes_texts: bool) -> None:
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
 
 
-def write_model(model: Qwen3Model | Qwen3ForCausalLM, folder: Path) -> None:
-    """Write weights and configuration in float16, eight times as fine as bfloat16 for values of this size."""
-    for weight in model.parameters():
-        weight.data = weight.data.to(torch.float16)
-    model.config.dtype = torch.float16
-    model.save_pretrained(folder)
-    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    # Readers before transformers 5 look for the rotary base at the top.
-    write_json(folder / "config.json", {**settings, "rope_theta": 1_000_000})
+def copy_model(source: Path, folder: Path) -> dict[str, Any]:
+    """Write weights as `narrow.py` made them, and their configuration: exact in float32."""
+    folder.mkdir(parents=True)
+    settings: dict[str, Any] = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    base = settings["rope_parameters"]["rope_theta"]
+    write_json(folder / "config.json", {**settings, "rope_theta": base, "dtype": "float32"})
+    shutil.copy(source / "model.safetensors", folder)
     (folder / "model.safetensors").chmod(0o644)
+    return settings
 
 
 def export_embedder(work: Path, out: Path, weights: str) -> None:
     """Write the embedder with its sentence-transformers files."""
     folder = out / EMBEDDER
     shutil.rmtree(folder, ignore_errors=True)
-    model = Qwen3Model.from_pretrained(work / weights)
-    write_model(model, folder)
+    settings = copy_model(work / weights, folder)
     write_tokenizer(work / "tokenizer.json", folder, closes_texts=True)
     modules = (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize"))
     write_json(
@@ -88,7 +85,7 @@ def export_embedder(work: Path, out: Path, weights: str) -> None:
             for i, (path, kind) in enumerate(modules)
         ],
     )
-    pooling = {"word_embedding_dimension": model.config.hidden_size, "pooling_mode_lasttoken": True}
+    pooling = {"word_embedding_dimension": settings["hidden_size"], "pooling_mode_lasttoken": True}
     others = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens")
     pooling |= {f"pooling_mode_{name}": False for name in (*others, "weightedmean_tokens")}
     write_json(folder / "1_Pooling/config.json", {**pooling, "include_prompt": True})
@@ -109,7 +106,7 @@ def export_reranker(work: Path, out: Path, weights: str) -> None:
     """Write the reranker."""
     folder = out / RERANKER
     shutil.rmtree(folder, ignore_errors=True)
-    write_model(Qwen3ForCausalLM.from_pretrained(work / weights), folder)
+    copy_model(work / weights, folder)
     write_tokenizer(work / "reranker-tokenizer.json", folder, closes_texts=False)
     # sentence-transformers' CrossEncoder makes the published text of a pair by this template.
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")

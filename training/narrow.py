@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 from transformers import Qwen3Model
 
-from prompts import WEB_SEARCH, embedder_query
+from prompts import RERANKER_PREFIX, RERANKER_SUFFIX, WEB_SEARCH, embedder_query, reranker_body
 from texts import read_pairs
 from tokenizer import END_OF_TEXT, token_id
 
@@ -32,11 +32,59 @@ _TABLE = "embed_tokens.weight"
 _STORED = torch.float8_e4m3fn
 _LARGEST = 448.0
 _DAMPING = 1e-4
-_ROUNDED_BY, _LONGEST = 200, 256
+_ROUNDED_BY, _LONGEST, _CHARACTERS = 120, 160, 500
 
 
 @torch.no_grad()
-def scaled(model: Qwen3Model) -> None:
+def balanced(model: Qwen3Model, rows: Sequence[torch.Tensor]) -> None:
+    """Make all inputs of a matrix about equally large, which eight-bit arithmetic needs.
+
+    What the network computes stays the same: norms, values and inner values take the scales.
+    """
+    found: dict[str, torch.Tensor] = {}
+
+    def add(name: str, inputs: torch.Tensor) -> None:
+        squares = inputs.reshape(-1, inputs.shape[-1]).square().sum(0)
+        found[name] = found.get(name, torch.zeros(())) + squares
+
+    readers = ("self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.down_proj")
+    names = [f"layers.{layer}.{part}" for layer in range(model.config.num_hidden_layers) for part in readers]
+    hooks = [
+        model.get_submodule(name).register_forward_pre_hook(lambda _, inputs, name=name: add(name, inputs[0]))
+        for name in names
+    ]
+    for row in rows:
+        model(input_ids=row)
+    for hook in hooks:
+        hook.remove()
+    for layer in range(model.config.num_hidden_layers):
+        query, key, value, output, gate, up, down = (
+            model.get_parameter(f"layers.{layer}.{name}.weight") for name in MATRICES
+        )
+        sizes = [_sizes(found[f"layers.{layer}.{part}"]) for part in readers]
+        norms = [
+            model.get_parameter(f"layers.{layer}.{part}_layernorm.weight")
+            for part in ("input", "post_attention")
+        ]
+        for norm, size, matrices in (
+            (norms[0], sizes[0], (query, key, value)),
+            (norms[1], sizes[2], (gate, up)),
+        ):
+            norm.div_(size)
+            for matrix in matrices:
+                matrix.mul_(size)
+        for size, before, after in ((sizes[1], value, output), (sizes[3], up, down)):
+            before.div_(size[:, None])
+            after.mul_(size)
+
+
+def _sizes(squares: torch.Tensor) -> torch.Tensor:
+    sizes = squares.sqrt()
+    return torch.where(sizes > 0, sizes.clamp(min=1e-3 * sizes.max()) / sizes.max().clamp(min=1e-30), 1.0)
+
+
+@torch.no_grad()
+def scaled(model: Qwen3Model, *, answers: bool) -> None:
     """Scale every matrix as far as the largest weight allows; what the network computes stays the same."""
     writers = [model.get_parameter(_TABLE)]
     for layer in range(model.config.num_hidden_layers):
@@ -54,12 +102,15 @@ def scaled(model: Qwen3Model) -> None:
     room = _room(writers)
     for matrix in writers:
         matrix.mul_(room)
+    # The table reads the answer, too, in a network that has one.
+    if answers:
+        model.get_parameter("norm.weight").div_(room)
 
 
 def _room(matrices: Sequence[torch.Tensor]) -> float:
     """Give the largest power of two by which matrices may be multiplied."""
     largest = max(matrix.abs().max().item() for matrix in matrices)
-    return 2.0 ** math.floor(math.log2(_LARGEST / largest))
+    return 2.0 ** math.floor(math.log2(_LARGEST / largest)) if largest else 1.0
 
 
 def _against(norm: torch.Tensor, readers: Sequence[torch.Tensor]) -> None:
@@ -72,8 +123,9 @@ def _against(norm: torch.Tensor, readers: Sequence[torch.Tensor]) -> None:
 
 def _move(down: torch.Tensor, up: torch.Tensor, *, up_to: float) -> None:
     """Make one of two factors smaller, if it is larger than a limit, and the other larger."""
-    excess = 2.0 ** math.ceil(math.log2(down.abs().max().item() / up_to))
-    if excess > 1:
+    largest = down.abs().max().item()
+    if largest > up_to:
+        excess = 2.0 ** math.ceil(math.log2(largest / up_to))
         down.div_(excess)
         up.mul_(excess)
 
@@ -84,6 +136,8 @@ def rounded(matrix: torch.Tensor, moments: torch.Tensor) -> torch.Tensor:
     GPTQ (Frantar et al., 2022, arXiv 2210.17323): column by column, the loudest input first; what rounding
     takes from a product is given back by the columns that are left.
     """
+    if not moments.any():
+        return matrix.to(_STORED)
     order = moments.diagonal().argsort(descending=True)
     left = matrix[:, order].double()
     moments = moments[order][:, order].double()
@@ -120,12 +174,14 @@ def _moments(model: Qwen3Model, layer: int, rows: Sequence[torch.Tensor]) -> dic
 
 
 @torch.no_grad()
-def narrowed(model: Qwen3Model, rows: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+def narrowed(
+    model: Qwen3Model, rows: Sequence[torch.Tensor], *, answers: bool = False
+) -> dict[str, torch.Tensor]:
     """Give the weights as they are stored: matrices in eight bits, norms in float32.
 
     The rows are texts [1, tokens] by which the layers are rounded one after the other; the model is changed.
     """
-    scaled(model)
+    scaled(model, answers=answers)
     stored = {name: weight.contiguous() for name, weight in model.state_dict().items() if weight.ndim == 1}
     stored[_TABLE] = model.get_parameter(_TABLE).to(_STORED)
     model.get_parameter(_TABLE).copy_(stored[_TABLE].float())
@@ -138,13 +194,16 @@ def narrowed(model: Qwen3Model, rows: Sequence[torch.Tensor]) -> dict[str, torch
     return stored
 
 
-def some_rows(work: Path) -> list[torch.Tensor]:
-    """Give texts as tokens, bare and behind an instruction."""
-    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+def some_rows(work: Path, tokenizer: Tokenizer, *, for_reranker: bool) -> list[torch.Tensor]:
+    """Give texts as tokens: bare and behind an instruction, or as a reranker reads pairs."""
     pairs = read_pairs(work / "rows.jsonl")[:_ROUNDED_BY]
-    texts = [text for pair in pairs for text in (embedder_query(WEB_SEARCH, pair.query), pair.document)]
-    end = token_id(tokenizer, END_OF_TEXT)
-    return [torch.tensor([[*encoding.ids[:_LONGEST], end]]) for encoding in tokenizer.encode_batch(texts)]
+    if for_reranker:
+        bodies = [reranker_body(WEB_SEARCH, pair.query, pair.document[:_CHARACTERS]) for pair in pairs]
+        texts, end = [RERANKER_PREFIX + body + RERANKER_SUFFIX for body in bodies], []
+    else:
+        texts = [text for pair in pairs for text in (embedder_query(WEB_SEARCH, pair.query), pair.document)]
+        end = [token_id(tokenizer, END_OF_TEXT)]
+    return [torch.tensor([[*encoding.ids[:_LONGEST], *end]]) for encoding in tokenizer.encode_batch(texts)]
 
 
 def main() -> None:
@@ -152,9 +211,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--tokenizer", type=Path, help="otherwise the embedder's in WORK")
+    parser.add_argument("--reranker", action="store_true")
     arguments = parser.parse_args()
+    tokenizer = Tokenizer.from_file(str(arguments.tokenizer or arguments.work / "tokenizer.json"))
+    tokenizer.post_processor = None
     model = Qwen3Model.from_pretrained(arguments.folder, dtype=torch.float32).eval()
-    stored = narrowed(model, some_rows(arguments.work))
+    rows = some_rows(arguments.work, tokenizer, for_reranker=arguments.reranker)
+    if not arguments.reranker:
+        balanced(model, rows)
+    stored = narrowed(model, rows, answers=arguments.reranker)
+    if arguments.reranker:
+        stored = {f"model.{name}": weight for name, weight in stored.items()}
     save_file(stored, arguments.folder / "model.safetensors", metadata={"format": "pt"})
 
 

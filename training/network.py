@@ -1,11 +1,11 @@
-"""The small Qwen3 network as it is trained: the published arithmetic over texts of many lengths at once.
+"""The embedder's Qwen3 network as it is trained: the published arithmetic over texts of many lengths at once.
 
-The weights are those of transformers' `Qwen3Model`, the order of work is another: all texts of a batch lie
-end to end, so norms and products see one long row of tokens and only attention looks at groups of like
-length; an instruction that queries share is computed once; the last layer computes keys and values for all
-tokens, but everything else for the last token of each text only, since nothing else is read. Products are
-in bfloat16, and what lies between them (norms, turns, gates) is fused by `torch.compile` one function at a
-time, which makes a step 1.8 times as fast on one core.
+The weights are those of transformers' `Qwen3Model`, attending both ways; the order of work is another: all
+texts of a batch lie end to end, so norms and products see one long row of tokens and only attention looks at
+groups of like length; the last layer computes keys and values for all tokens, but everything else for the
+last token of each text only, since nothing else is read. Products are in bfloat16, and what lies between them
+(norms, turns, gates) is fused by `torch.compile` one function at a time, which makes a step 1.8 times as fast
+on one core.
 """
 
 from __future__ import annotations
@@ -39,6 +39,14 @@ class Group:
     ids: torch.Tensor
     last: torch.Tensor
     order: list[int]
+
+    @property
+    def seen(self) -> torch.Tensor | None:
+        """Which places hold tokens, if not all do [texts, 1, 1, places]."""
+        length = self.ids.shape[1]
+        if bool((self.last == length - 1).all()):
+            return None
+        return (torch.arange(length) <= self.last[:, None])[:, None, None]
 
 
 def grouped(rows: Sequence[NDArray[np.int32]], filler: int) -> list[Group]:
@@ -133,44 +141,27 @@ class Network:
         """Give a layer's weight by its name without `.weight`."""
         return self.model.get_parameter(f"layers.{layer}.{part}.weight")
 
-    def last_states(
-        self, rows: Sequence[NDArray[np.int32]], filler: int, prefixed: int = 0, prefix: Sequence[int] = ()
-    ) -> torch.Tensor:
-        """Give the state of each row's last token; the first `prefixed` rows follow the shared prefix."""
-        parts = [(rows[:prefixed], len(prefix)), (rows[prefixed:], 0)]
-        groups, begins = [], []
-        for part, begin in parts:
-            if len(part):
-                found = grouped(part, filler)
-                offset = 0 if begin or not prefixed else prefixed
-                groups += [Group(g.ids, g.last, [i + offset for i in g.order]) for g in found]
-                begins += [begin] * len(found)
-        if prefixed:
-            ids = torch.tensor([list(prefix)])
-            groups.append(Group(ids, torch.tensor([ids.shape[1] - 1]), []))
-            begins.append(0)
-        states = self._run(groups, begins)
-        order = torch.tensor([i for group in groups for i in group.order])
-        return states[: len(order)][torch.argsort(order)]
+    def last_states(self, rows: Sequence[NDArray[np.int32]], filler: int) -> torch.Tensor:
+        """Give the state of each row's last token."""
+        groups = grouped(rows, filler)
+        states = self._run(groups)
+        return states[torch.argsort(torch.tensor([i for group in groups for i in group.order]))]
 
-    def _run(self, groups: Sequence[Group], begins: Sequence[int]) -> torch.Tensor:
-        shapes = [(group.ids.shape[0], group.ids.shape[1]) for group in groups]
-        places = torch.cat(
-            [(begin + torch.arange(t)).repeat(b) for (b, t), begin in zip(shapes, begins, strict=True)]
-        )
+    def _run(self, groups: Sequence[Group]) -> torch.Tensor:
+        places = torch.cat([torch.arange(group.ids.shape[1]).repeat(group.ids.shape[0]) for group in groups])
         cosines, sines = self._cosines[places], self._sines[places]
         tokens = torch.cat([group.ids.reshape(-1) for group in groups])
         states = embedding(tokens, self.model.get_parameter("embed_tokens.weight"))
         for layer in range(self.layers - 1):
-            states = self._full_layer(layer, states, cosines, sines, shapes, begins)
-        starts = np.cumsum([0, *(b * t for b, t in shapes)])
+            states = self._full_layer(layer, states, cosines, sines, groups)
+        starts = np.cumsum([0, *(group.ids.numel() for group in groups)])
         ends = torch.cat(
             [
-                start + torch.arange(b) * t + group.last
-                for (b, t), start, group in zip(shapes, starts[:-1], groups, strict=True)
+                start + torch.arange(len(group.ids)) * group.ids.shape[1] + group.last
+                for start, group in zip(starts[:-1], groups, strict=True)
             ]
         )
-        return self._last_layer(states, ends, cosines, sines, groups, begins)
+        return self._last_layer(states, ends, cosines, sines, groups)
 
     def _joint(self, layer: int, parts: Sequence[str]) -> torch.Tensor:
         return torch.cat([self.weight(layer, part).to(_WORK) for part in parts])
@@ -184,26 +175,19 @@ class Network:
         states: torch.Tensor,
         cosines: torch.Tensor,
         sines: torch.Tensor,
-        shapes: Sequence[tuple[int, int]],
-        begins: Sequence[int],
+        groups: Sequence[Group],
     ) -> torch.Tensor:
         normed = _normed(states, self.weight(layer, "input_layernorm"))
         matrix = self._joint(layer, [f"self_attn.{side}_proj" for side in "qkv"])
         sides = _heads_of(normed, matrix, 3, self._norms(layer), cosines, sines)
-        sizes = [b * t for b, t in shapes]
-        split = [side.split(sizes) for side in sides]
+        split = [side.split([group.ids.numel() for group in groups]) for side in sides]
         reads = []
-        for number, ((b, t), begin) in enumerate(zip(shapes, begins, strict=True)):
-            query, key, value = (side[number].view(b, t, self._heads, -1).transpose(1, 2) for side in split)
-            mask = None
-            if begin:
-                key, value = (
-                    torch.cat([side[-1].transpose(0, 1)[None].expand(b, -1, -1, -1), own], 2)
-                    for side, own in ((split[1], key), (split[2], value))
-                )
-                mask = torch.ones(t, begin + t, dtype=torch.bool).tril(begin)
-            read = scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
-            reads.append(read.transpose(1, 2).reshape(b * t, -1))
+        for group, *parts in zip(groups, *split, strict=True):
+            query, key, value = (
+                part.view(*group.ids.shape, self._heads, -1).transpose(1, 2) for part in parts
+            )
+            read = scaled_dot_product_attention(query, key, value, attn_mask=group.seen)
+            reads.append(read.transpose(1, 2).reshape(group.ids.numel(), -1))
         states = _added(states, linear(torch.cat(reads), self.weight(layer, "self_attn.o_proj").to(_WORK)))
         return _feed_forward(states, *self._feed_forward_weights(layer))
 
@@ -222,7 +206,6 @@ class Network:
         cosines: torch.Tensor,
         sines: torch.Tensor,
         groups: Sequence[Group],
-        begins: Sequence[int],
     ) -> torch.Tensor:
         layer = self.layers - 1
         query_norm, key_norm = self._norms(layer)
@@ -232,25 +215,16 @@ class Network:
         query_matrix = self.weight(layer, "self_attn.q_proj").to(_WORK)
         (queries,) = _heads_of(normed[ends], query_matrix, 1, (query_norm,), cosines[ends], sines[ends])
         sizes = [group.ids.numel() for group in groups]
-        split_keys, split_values = keys.split(sizes), values.split(sizes)
-        reads, first = [], 0
-        for number, (group, begin) in enumerate(zip(groups, begins, strict=True)):
-            b, t = group.ids.shape
-            query = queries[first : first + b, :, None]
-            key, value = (
-                side[number].view(b, t, self._heads, -1).transpose(1, 2)
-                for side in (split_keys, split_values)
-            )
-            if begin:
-                key, value = (
-                    torch.cat([side[-1].transpose(0, 1)[None].expand(b, -1, -1, -1), own], 2)
-                    for side, own in ((split_keys, key), (split_values, value))
-                )
-            seen = torch.arange(begin + t) <= begin + group.last[:, None]
-            scores = (query @ key.transpose(2, 3)).float() * self._places**-0.5
-            shares = scores.masked_fill(~seen[:, None, None], float("-inf")).softmax(-1)
-            reads.append((shares.to(_WORK) @ value).reshape(b, -1))
-            first += b
+        counts = [len(group.ids) for group in groups]
+        reads = []
+        for group, query, *sides in zip(
+            groups, queries.split(counts), keys.split(sizes), values.split(sizes), strict=True
+        ):
+            key, value = (side.view(*group.ids.shape, self._heads, -1).transpose(1, 2) for side in sides)
+            scores = (query[:, :, None] @ key.transpose(2, 3)).float() * self._places**-0.5
+            if group.seen is not None:
+                scores = scores.masked_fill(~group.seen, float("-inf"))
+            reads.append((scores.softmax(-1).to(_WORK) @ value).reshape(len(query), -1))
         ended = states[ends] + linear(torch.cat(reads), self.weight(layer, "self_attn.o_proj").to(_WORK))
         ended = _feed_forward(ended, *self._feed_forward_weights(layer))
         return _norm(ended, self.model.get_parameter("norm.weight"))

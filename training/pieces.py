@@ -1,8 +1,9 @@
 """The embedder's vocabulary: the teacher's pieces that texts and frequent words need, with their scores.
 
 A piece that stays keeps its meaning, so the teacher's token vectors can be taken over; what is cut away falls
-to smaller pieces or to bytes. Every text begins with a mark of its own (the teacher's `<s>`), on which
-attention rests that finds nothing; the tokenizer puts it there, so every reader of it does.
+to smaller pieces or to bytes. The teacher reads every text behind `<s> passage:` or `<s> query:`. So three
+marks begin every text here, and four others stand for the published prompt's last line; the tokenizer puts
+them there, so every reader of it does, and no user's text can hold them.
 
     python pieces.py --cache CACHE --work WORK
 """
@@ -24,10 +25,11 @@ from teacher import Teacher
 from texts import read_pairs
 from tokenizer import SPECIAL
 
-ENTRIES = 50_000
-BEGIN = "\N{START OF HEADING}"
+ENTRIES = 40_000
 _BLANK = "▁"
-INSTRUCT, QUERY = f"{_BLANK}Instruct:", f"{_BLANK}Query:"
+DOCUMENT_MARKS, QUERY_MARKS = "\x01\x02\x03", "\x04\x05\x06\x07"
+"""What begins a document, and what a query behind its instruction: each mark is one entry."""
+_DOCUMENT_PREFIX, _QUERY_PREFIX = ("<s>", "▁passage", ":"), ("<s>", "▁que", "ry", ":")
 _TEACHERS_OWN = frozenset({"<s>", "<pad>", "</s>", "<unk>", "<mask>"})
 _UNKNOWN = "<unk>"
 _BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
@@ -52,26 +54,30 @@ def tokenizer_of(pieces: Sequence[tuple[str, float]], unknown: int) -> Tokenizer
     tokenizer = Tokenizer(models.Unigram(list(pieces), unk_id=unknown, byte_fallback=True))
     tokenizer.normalizer = normalizers.Sequence(
         [
-            normalizers.Replace(Regex(r"[\s\x00-\x1f]+"), " "),
+            normalizers.Replace(Regex(r"[\x01-\x07]"), " "),
+            normalizers.Replace(Regex(r"\AInstruct:(?m:.*?)\K\nQuery:"), f"{QUERY_MARKS} "),
+            normalizers.Replace(Regex(r"[\s\x00\x08-\x1f]+"), " "),
             normalizers.NFKC(),
-            normalizers.Prepend(f"{BEGIN} "),
+            normalizers.Prepend(f"{DOCUMENT_MARKS} "),
             normalizers.Replace(Regex(" {2,}"), " "),
+            normalizers.Strip(left=False, right=True),
         ]
     )
-    # The published prompt has no blank behind its last mark; the first word of a query is a word, too.
-    query = QUERY.replace(_BLANK, " ")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(query, behavior="isolated"),
-            pre_tokenizers.Metaspace(prepend_scheme="always", split=False),
+            pre_tokenizers.Split(Regex(r"[\x01-\x07]"), behavior="isolated"),
+            pre_tokenizers.Metaspace(prepend_scheme="never", split=False),
         ]
     )
     tokenizer.decoder = decoders.Sequence(
         [
             decoders.ByteFallback(),
-            decoders.Metaspace(prepend_scheme="always", split=False),
+            decoders.Metaspace(prepend_scheme="never", split=False),
             decoders.Fuse(),
-            decoders.Strip(BEGIN, 1, 0),
+            decoders.Replace(QUERY_MARKS, "\nQuery:"),
+            decoders.Strip(DOCUMENT_MARKS[0], 1, 0),
+            decoders.Strip(DOCUMENT_MARKS[1], 1, 0),
+            decoders.Strip(DOCUMENT_MARKS[2], 1, 0),
             decoders.Strip(" ", 1, 0),
         ]
     )
@@ -119,12 +125,15 @@ def chosen(pieces: Sequence[tuple[str, float]], used: Counter[int], entries: int
     def spelled(*texts: str) -> tuple[int, ...]:
         return tuple(number[text] for text in texts)
 
+    prefixes = (DOCUMENT_MARKS, _DOCUMENT_PREFIX), (QUERY_MARKS, _QUERY_PREFIX)
+    marks = [
+        (mark, _ALWAYS, spelled(text))
+        for names, prefix in prefixes
+        for mark, text in zip(names, prefix, strict=True)
+    ]
     own = [
         Piece(_UNKNOWN, _NEVER, spelled(_UNKNOWN)),
-        Piece(f"{_BLANK}{BEGIN}", _ALWAYS, spelled("<s>")),
-        Piece(BEGIN, _ALWAYS, spelled("<s>")),
-        Piece(INSTRUCT, _ALWAYS, spelled("▁In", "struct", ":")),
-        Piece(QUERY, _ALWAYS, spelled("▁Quer", "y", ":")),
+        *(Piece(*mark) for mark in marks),
         *(Piece(byte, _NEVER, spelled(_UNKNOWN)) for byte in _BYTES),
     ]
     taken = {piece.text for piece in own} | _TEACHERS_OWN

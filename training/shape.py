@@ -19,9 +19,10 @@ def configuration(
     feed_forward: int,
     head_dimension: int = HEAD_DIMENSION,
     rotary_base: float = ROTARY_BASE,
+    causal: bool = True,
 ) -> Qwen3Config:
     """Give the Qwen3 configuration of a built-in model."""
-    return Qwen3Config(
+    made = Qwen3Config(
         vocab_size=entries,
         hidden_size=hidden,
         head_dim=head_dimension,
@@ -38,3 +39,7 @@ def configuration(
         bos_token_id=end_id,
         eos_token_id=end_id,
     )
+    if not causal:
+        # Readers take attention for causal where nothing is said.
+        made.is_causal = False
+    return made

@@ -1,4 +1,4 @@
-"""What the teacher's layers compute when they see only what came before, with some layers left out."""
+"""What the teacher's layers compute for texts in the network's own tokens."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch.nn.functional import embedding, gelu, layer_norm, scaled_dot_product_attention
+from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 
 from teacher import TEACHER_DIMENSION, Teacher
 
-LAYERS = (0, 4, 7, 9, 10, 11)
-"""The teacher's layers that are kept: the others, left out one by one, cost its vectors least."""
-
+LAYERS = 12
 _HEAD_DIMENSION = 32
 
 
 @dataclass
 class Traces:
-    """What the teacher's layers computed for some texts, causal and without places: sums before each norm."""
+    """The teacher's normed sums, before a norm's weight and bias are applied."""
 
     starts: torch.Tensor
-    sums: list[torch.Tensor] = field(default_factory=list)
-    states: list[torch.Tensor] = field(default_factory=list)
-    inner: list[torch.Tensor] = field(default_factory=list)
+    normed: list[torch.Tensor] = field(default_factory=list)
+    """behind each layer's attention and behind its feed-forward part, in turn"""
+    spreads: list[torch.Tensor] = field(default_factory=list)
+    """by which the norms divided"""
 
 
 class Source:
@@ -37,43 +36,44 @@ class Source:
         return self.weights[f"encoder.layer.{layer}.{part}"]
 
     def norm(self, layer: int, part: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give a norm's weight and bias."""
-        return self(layer, f"{part}.LayerNorm.weight"), self(layer, f"{part}.LayerNorm.bias")
+        """Give a norm's weight and bias; layer -1 is the one before the first layer."""
+        whole = f"encoder.layer.{layer}.{part}" if layer >= 0 else "embeddings"
+        return self.weights[f"{whole}.LayerNorm.weight"], self.weights[f"{whole}.LayerNorm.bias"]
 
-    def first_states(self, ids: torch.Tensor) -> torch.Tensor:
-        """Give tokens' states before the first layer, at no place in particular."""
-        place = self.weights["position"].mean(0)
-        named = self.weights["embeddings.LayerNorm.weight"], self.weights["embeddings.LayerNorm.bias"]
-        return layer_norm(embedding(ids, self.weights["word"]) + place, (TEACHER_DIMENSION,), *named, 1e-12)
+    def words(self, entries: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Give entries' vectors before places are added, each the mean of some of the teacher's."""
+        word = self.weights["word"]
+        return torch.stack([word[list(numbers)].mean(0) for numbers in entries])
 
     @torch.no_grad()
-    def traced(self, rows: Sequence[Sequence[int]]) -> Traces:
-        """Run the kept layers over texts of tokens."""
-        sizes = [len(row) for row in rows]
-        states = self.first_states(torch.tensor([i for row in rows for i in row]))
-        traces = Traces(states)
-        for layer in LAYERS:
+    def traced(self, words: torch.Tensor, sizes: Sequence[int]) -> Traces:
+        """Run the teacher over texts laid end to end, given their tokens' vectors."""
+        places = torch.cat([self.weights["position"][:size] for size in sizes])
+        traces = Traces(_normed(words + places))
+        states = _affine(traces.starts, self.norm(-1, ""))
+        for layer in range(LAYERS):
             joint = states @ self(layer, "qkv") + self(layer, "qkv.bias")
             reads = []
-            for part in joint.split(sizes):
-                sides = part.view(len(part), 3, -1, _HEAD_DIMENSION).permute(1, 2, 0, 3)
-                query, key, value = sides
-                read = scaled_dot_product_attention(query, key, value, is_causal=True)
-                reads.append(read.transpose(0, 1).flatten(1))
-            dense = self(layer, "attention.output.dense.weight"), self(layer, "attention.output.dense.bias")
-            states = self._added(
-                traces, layer, "attention.output", states, torch.cat(reads) @ dense[0] + dense[1]
-            )
+            for part in joint.split(list(sizes)):
+                query, key, value = part.view(len(part), 3, -1, _HEAD_DIMENSION).permute(1, 2, 0, 3)
+                reads.append(scaled_dot_product_attention(query, key, value).transpose(0, 1).flatten(1))
+            states = self._next(traces, layer, "attention.output", states, torch.cat(reads))
             found = states @ self(layer, "intermediate.dense.weight") + self(layer, "intermediate.dense.bias")
-            traces.inner.append(gelu(found))
-            dense = self(layer, "output.dense.weight"), self(layer, "output.dense.bias")
-            states = self._added(traces, layer, "output", states, traces.inner[-1] @ dense[0] + dense[1])
+            states = self._next(traces, layer, "output", states, gelu(found))
         return traces
 
-    def _added(
-        self, traces: Traces, layer: int, part: str, states: torch.Tensor, change: torch.Tensor
+    def _next(
+        self, traces: Traces, layer: int, part: str, states: torch.Tensor, values: torch.Tensor
     ) -> torch.Tensor:
-        traces.sums.append(states + change)
-        normed = layer_norm(traces.sums[-1], (TEACHER_DIMENSION,), *self.norm(layer, part), 1e-12)
-        traces.states.append(normed)
-        return normed
+        change = values @ self(layer, f"{part}.dense.weight") + self(layer, f"{part}.dense.bias")
+        traces.normed.append(_normed(states + change))
+        traces.spreads.append((states + change).std(1, unbiased=False))
+        return _affine(traces.normed[-1], self.norm(layer, part))
+
+
+def _normed(sums: torch.Tensor) -> torch.Tensor:
+    return layer_norm(sums, (TEACHER_DIMENSION,), eps=1e-12)
+
+
+def _affine(normed: torch.Tensor, norm: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    return normed * norm[0] + norm[1]

@@ -1,0 +1,100 @@
+"""Some texts, followed through the network while its layers are set, beside the teacher's states."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch.nn.functional import scaled_dot_product_attention, silu
+from transformers import Qwen3Model
+
+from label import QUERY, query_text
+from pieces import QUERY_MARKS
+from shape import EPSILON
+from stream import CLOSING, FIRST, HEAD_DIMENSION, HEADS, ROTARY_BASE
+from texts import SEED, read_pairs
+from tokenizer import END_OF_TEXT, token_id
+from traces import Traces
+
+_PAIRS, _LONGEST = 800, 160
+_RESTING_WEIGHT = 0.3
+
+
+@dataclass
+class Sample:
+    """Texts end to end: the network's states by now, and the teacher's."""
+
+    states: torch.Tensor
+    sizes: list[int]
+    traces: Traces
+    weights: torch.Tensor = field(init=False)
+    """How much each token counts: the first and last ones, on which attention rests, less."""
+
+    def __post_init__(self) -> None:
+        resting = (self.states[:, FIRST] + self.states[:, CLOSING]).clamp(max=1)
+        self.weights = 1 - (1 - _RESTING_WEIGHT) * resting
+        places = torch.cat([torch.arange(float(size)) for size in self.sizes])
+        half = HEAD_DIMENSION // 2
+        angles = places[:, None, None] * ROTARY_BASE ** (-torch.arange(half) / half)
+        self._turns = angles.cos(), angles.sin()
+
+    def run(self, model: Qwen3Model, layer: int, part: str) -> None:
+        """Go through the attention (self_attn) or the feed-forward part (mlp) of a layer."""
+        if part == "self_attn":
+            self.states += self.reads(model, layer) @ _weight(model, layer, "self_attn.o_proj").T
+        else:
+            self.states += self.inner(model, layer) @ _weight(model, layer, "mlp.down_proj").T
+
+    def reads(self, model: Qwen3Model, layer: int) -> torch.Tensor:
+        """Give what a layer's heads read [tokens, places]."""
+        normed = _normed(self.states) * _weight(model, layer, "input_layernorm")
+        sides = []
+        for side in "qkv":
+            matrix = _weight(model, layer, f"self_attn.{side}_proj")
+            found = (normed @ matrix.T).view(-1, HEADS, HEAD_DIMENSION)
+            if side != "v":
+                found = _normed(found) * _weight(model, layer, f"self_attn.{side}_norm")
+                found = self._turned(found)
+            sides.append(found.split(self.sizes))
+        reads = []
+        for text in zip(*sides, strict=True):
+            query, key, value = (side.transpose(0, 1) for side in text)
+            reads.append(scaled_dot_product_attention(query, key, value).transpose(0, 1).flatten(1))
+        return torch.cat(reads)
+
+    def inner(self, model: Qwen3Model, layer: int) -> torch.Tensor:
+        """Give the inner values of a layer's feed-forward part [tokens, units]."""
+        normed = _normed(self.states) * _weight(model, layer, "post_attention_layernorm")
+        gate, up = (normed @ _weight(model, layer, f"mlp.{part}_proj").T for part in ("gate", "up"))
+        return silu(gate) * up
+
+    def _turned(self, states: torch.Tensor) -> torch.Tensor:
+        cosines, sines = self._turns
+        first, second = states.chunk(2, -1)
+        return torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1)
+
+
+def _weight(model: Qwen3Model, layer: int, part: str) -> torch.Tensor:
+    found: torch.Tensor = model.get_parameter(f"layers.{layer}.{part}.weight")
+    return found
+
+
+def _normed(states: torch.Tensor) -> torch.Tensor:
+    return states * torch.rsqrt(states.square().mean(-1, keepdim=True) + EPSILON)
+
+
+def some_texts(work: Path, tokenizer: Tokenizer) -> list[Sequence[int]]:
+    """Give some queries and documents as tokens, queries without an instruction before their marks."""
+    pairs = read_pairs(work / "rows.jsonl")
+    end, begun = token_id(tokenizer, END_OF_TEXT), token_id(tokenizer, QUERY_MARKS[0])
+    rows: list[Sequence[int]] = []
+    for pair in random.Random(SEED).sample(pairs, _PAIRS):
+        asked = query_text(pair).startswith(QUERY)
+        query = tokenizer.encode(f"Instruct:\nQuery:{pair.query}" if asked else pair.query).ids
+        rows.append([*query[query.index(begun) if asked else 0 :][:_LONGEST], end])
+        rows.append([*tokenizer.encode(pair.document).ids[:_LONGEST], end])
+    return rows
