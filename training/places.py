@@ -44,9 +44,10 @@ _PAIRS = (0, 1, 2)
 _TURNS = tuple(ROTARY_BASE ** (-pair / _HALF) for pair in _PAIRS)
 _LEVEL, _FILL = _HALF - 1, HEAD_DIMENSION - 1
 _FAR_PAIR, _FAR_NORM = 4, 128
-_KEY_LENGTH = 1024.0
-_REFERENCE = 30.0
-_STEP = 6.0
+_KEY_LENGTH = 4096.0
+_REFERENCE = 16.0
+"""Score of a text's beginning over all other tokens: more than the logarithm of their number"""
+_STEP = 12.0
 """By how much the score of a query's beginning grows with each token behind it"""
 _LOUD = 2.0
 _GATE = 8.0
@@ -184,7 +185,7 @@ def _write_instruction(
     at = _HEADS * HEAD_DIMENSION
     query[[at + _FAR_PAIR, at + _LEVEL], CONSTANT] = torch.tensor([1.0, 1.75])
     length = math.hypot(1.0, 1.75)
-    level = 32 * length / 1.75
+    level = _REFERENCE * length / 1.75
     turn = ROTARY_BASE ** (-_FAR_PAIR / _HALF)
     far = _STEP * length / turn / _FAR_NORM**2
     above = _STEP / 2 * length / 1.75

@@ -64,7 +64,7 @@ _HIDES = 12.0
 _POOLED = 30.0
 _CLOSING_FROM = 4
 _AT_ONCE = 4096
-_RIDGE = 3e-1
+_RIDGE = 1e-1
 
 
 @dataclass
