@@ -11,6 +11,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
 
@@ -33,6 +35,7 @@ CHAT_TEMPLATE = (
     f"+ '\\n<Document>: ' + ns.document + {json.dumps(RERANKER_SUFFIX)} -}}}}"
 )
 _MODULE = "sentence_transformers.models"
+_GENERATION = "generation_config.json"
 
 
 def write_json(file: Path, value: Any) -> None:  # noqa: ANN401 - any JSON
@@ -60,14 +63,26 @@ def write_tokenizer(source: Path, folder: Path, closes_texts: bool) -> None:
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
 
 
-def copy_model(source: Path, folder: Path) -> dict[str, Any]:
-    """Write weights as `narrow.py` made them, and their configuration: exact in float32."""
+def write_model(source: Path, folder: Path) -> dict[str, Any]:
+    """Write weights and configuration, and give the latter.
+
+    What `narrow.py` made is exact in float32 as it is. Other weights go to float16, eight times as fine as
+    bfloat16 for values of this size.
+    """
+    tensors = load_file(source / "model.safetensors")
+    narrow = any(tensor.dtype == torch.float8_e4m3fn for tensor in tensors.values())
+    if not narrow:
+        tensors = {name: tensor.to(torch.float16) for name, tensor in tensors.items()}
     folder.mkdir(parents=True)
-    settings: dict[str, Any] = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    base = settings["rope_parameters"]["rope_theta"]
-    write_json(folder / "config.json", {**settings, "rope_theta": base, "dtype": "float32"})
-    shutil.copy(source / "model.safetensors", folder)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "model.safetensors").chmod(0o644)
+    settings: dict[str, Any] = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    # Readers before transformers 5 look for the rotary base at the top.
+    settings["rope_theta"] = settings["rope_parameters"]["rope_theta"]
+    settings["dtype"] = "float32" if narrow else "float16"
+    write_json(folder / "config.json", settings)
+    if (source / _GENERATION).exists():
+        shutil.copy(source / _GENERATION, folder)
     return settings
 
 
@@ -75,7 +90,7 @@ def export_embedder(work: Path, out: Path, weights: str) -> None:
     """Write the embedder with its sentence-transformers files."""
     folder = out / EMBEDDER
     shutil.rmtree(folder, ignore_errors=True)
-    settings = copy_model(work / weights, folder)
+    settings = write_model(work / weights, folder)
     write_tokenizer(work / "tokenizer.json", folder, closes_texts=True)
     modules = (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize"))
     write_json(
@@ -106,7 +121,7 @@ def export_reranker(work: Path, out: Path, weights: str) -> None:
     """Write the reranker."""
     folder = out / RERANKER
     shutil.rmtree(folder, ignore_errors=True)
-    copy_model(work / weights, folder)
+    write_model(work / weights, folder)
     write_tokenizer(work / "reranker-tokenizer.json", folder, closes_texts=False)
     # sentence-transformers' CrossEncoder makes the published text of a pair by this template.
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")

@@ -13,8 +13,8 @@ from torch.nn.functional import scaled_dot_product_attention, silu
 from transformers import Qwen3Model
 
 from label import QUERY, query_text
+from network import layer_weight, rms_norm, rotated
 from pieces import QUERY_MARKS
-from shape import EPSILON
 from stream import CLOSING, FIRST, HEAD_DIMENSION, HEADS, ROTARY_BASE
 from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT, token_id
@@ -45,20 +45,20 @@ class Sample:
     def run(self, model: Qwen3Model, layer: int, part: str) -> None:
         """Go through the attention (self_attn) or the feed-forward part (mlp) of a layer."""
         if part == "self_attn":
-            self.states += self.reads(model, layer) @ _weight(model, layer, "self_attn.o_proj").T
+            self.states += self.reads(model, layer) @ layer_weight(model, layer, "self_attn.o_proj").T
         else:
-            self.states += self.inner(model, layer) @ _weight(model, layer, "mlp.down_proj").T
+            self.states += self.inner(model, layer) @ layer_weight(model, layer, "mlp.down_proj").T
 
     def reads(self, model: Qwen3Model, layer: int) -> torch.Tensor:
         """Give what a layer's heads read [tokens, places]."""
-        normed = _normed(self.states) * _weight(model, layer, "input_layernorm")
+        normed = rms_norm(self.states, layer_weight(model, layer, "input_layernorm"))
         sides = []
         for side in "qkv":
-            matrix = _weight(model, layer, f"self_attn.{side}_proj")
+            matrix = layer_weight(model, layer, f"self_attn.{side}_proj")
             found = (normed @ matrix.T).view(-1, HEADS, HEAD_DIMENSION)
             if side != "v":
-                found = _normed(found) * _weight(model, layer, f"self_attn.{side}_norm")
-                found = self._turned(found)
+                norm = layer_weight(model, layer, f"self_attn.{side}_norm")
+                found = rotated(rms_norm(found, norm), *self._turns)
             sides.append(found.split(self.sizes))
         reads = []
         for text in zip(*sides, strict=True):
@@ -68,23 +68,9 @@ class Sample:
 
     def inner(self, model: Qwen3Model, layer: int) -> torch.Tensor:
         """Give the inner values of a layer's feed-forward part [tokens, units]."""
-        normed = _normed(self.states) * _weight(model, layer, "post_attention_layernorm")
-        gate, up = (normed @ _weight(model, layer, f"mlp.{part}_proj").T for part in ("gate", "up"))
+        normed = rms_norm(self.states, layer_weight(model, layer, "post_attention_layernorm"))
+        gate, up = (normed @ layer_weight(model, layer, f"mlp.{part}_proj").T for part in ("gate", "up"))
         return silu(gate) * up
-
-    def _turned(self, states: torch.Tensor) -> torch.Tensor:
-        cosines, sines = self._turns
-        first, second = states.chunk(2, -1)
-        return torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1)
-
-
-def _weight(model: Qwen3Model, layer: int, part: str) -> torch.Tensor:
-    found: torch.Tensor = model.get_parameter(f"layers.{layer}.{part}.weight")
-    return found
-
-
-def _normed(states: torch.Tensor) -> torch.Tensor:
-    return states * torch.rsqrt(states.square().mean(-1, keepdim=True) + EPSILON)
 
 
 def some_texts(work: Path, tokenizer: Tokenizer) -> list[Sequence[int]]:

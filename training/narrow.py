@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -28,6 +28,9 @@ MATRICES = (
     *(f"self_attn.{side}_proj" for side in "qkvo"),
     *(f"mlp.{part}_proj" for part in ("gate", "up", "down")),
 )
+_FIRST_READERS = ("self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.down_proj")
+_SAME_INPUTS = tuple(_FIRST_READERS[i] for i in (0, 0, 0, 1, 2, 2, 3))
+"""For each matrix, the first that reads what it reads"""
 _TABLE = "embed_tokens.weight"
 _STORED = torch.float8_e4m3fn
 _LARGEST = 448.0
@@ -41,28 +44,15 @@ def balanced(model: Qwen3Model, rows: Sequence[torch.Tensor]) -> None:
 
     What the network computes stays the same: norms, values and inner values take the scales.
     """
-    found: dict[str, torch.Tensor] = {}
-
-    def add(name: str, inputs: torch.Tensor) -> None:
-        squares = inputs.reshape(-1, inputs.shape[-1]).square().sum(0)
-        found[name] = found.get(name, torch.zeros(())) + squares
-
-    readers = ("self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.down_proj")
-    names = [f"layers.{layer}.{part}" for layer in range(model.config.num_hidden_layers) for part in readers]
-    hooks = [
-        model.get_submodule(name).register_forward_pre_hook(lambda _, inputs, name=name: add(name, inputs[0]))
-        for name in names
-    ]
-    for row in rows:
-        model(input_ids=row)
-    for hook in hooks:
-        hook.remove()
+    layers = range(model.config.num_hidden_layers)
+    names = [f"layers.{layer}.{part}" for layer in layers for part in _FIRST_READERS]
+    found = _summed(model, names, rows, lambda inputs: inputs.square().sum(0))
     # The first layer compares marks that are rounded alike as long as they are equally large.
-    for layer in range(1, model.config.num_hidden_layers):
+    for layer in layers[1:]:
         query, key, value, output, gate, up, down = (
             model.get_parameter(f"layers.{layer}.{name}.weight") for name in MATRICES
         )
-        sizes = [_sizes(found[f"layers.{layer}.{part}"]) for part in readers]
+        sizes = [_sizes(found[f"layers.{layer}.{part}"]) for part in _FIRST_READERS]
         norms = [
             model.get_parameter(f"layers.{layer}.{part}_layernorm.weight")
             for part in ("input", "post_attention")
@@ -152,20 +142,32 @@ def rounded(matrix: torch.Tensor, moments: torch.Tensor) -> torch.Tensor:
     return made
 
 
-@torch.no_grad()
 def _moments(model: Qwen3Model, layer: int, rows: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
     """Give the second moments of the inputs of a layer's matrices, over all tokens of texts."""
+    names = [f"layers.{layer}.{part}" for part in _FIRST_READERS]
+    found = _summed(model, names, rows, lambda inputs: inputs.T @ inputs)
+    return {
+        name: found[f"layers.{layer}.{first}"] for name, first in zip(MATRICES, _SAME_INPUTS, strict=True)
+    }
+
+
+@torch.no_grad()
+def _summed(
+    model: Qwen3Model,
+    names: Sequence[str],
+    rows: Sequence[torch.Tensor],
+    of: Callable[[torch.Tensor], torch.Tensor],
+) -> dict[str, torch.Tensor]:
+    """Sum over texts what a function makes of the inputs [tokens, places] of some parts."""
     found: dict[str, torch.Tensor] = {}
 
     def add(name: str, inputs: torch.Tensor) -> None:
-        flat = inputs.reshape(-1, inputs.shape[-1])
-        found[name] = found.get(name, torch.zeros(flat.shape[1], flat.shape[1])) + flat.T @ flat
+        made = of(inputs.reshape(-1, inputs.shape[-1]))
+        found[name] = found[name] + made if name in found else made
 
     hooks = [
-        model.get_submodule(f"layers.{layer}.{name}").register_forward_pre_hook(
-            lambda _, inputs, name=name: add(name, inputs[0])
-        )
-        for name in MATRICES
+        model.get_submodule(name).register_forward_pre_hook(lambda _, inputs, name=name: add(name, inputs[0]))
+        for name in names
     ]
     for row in rows:
         model(input_ids=row)

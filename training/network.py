@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ParamSpec
 
 import numpy as np
@@ -40,7 +41,7 @@ class Group:
     last: torch.Tensor
     order: list[int]
 
-    @property
+    @cached_property
     def seen(self) -> torch.Tensor | None:
         """Which places hold tokens, if not all do [texts, 1, 1, places]."""
         length = self.ids.shape[1]
@@ -73,14 +74,27 @@ def _fused(function: Callable[_Arguments, torch.Tensor]) -> Callable[_Arguments,
     return torch.compile(function, dynamic=True)
 
 
-def _norm(states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def layer_weight(model: Qwen3Model, layer: int, part: str) -> torch.Tensor:
+    """Give a layer's weight by its name without `.weight`."""
+    found: torch.Tensor = model.get_parameter(f"layers.{layer}.{part}.weight")
+    return found
+
+
+def rms_norm(states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Give states of mean square 1, times the norm's weight."""
     scale = torch.rsqrt(states.square().mean(-1, keepdim=True) + EPSILON)
     return states * scale * weight
 
 
+def rotated(states: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor) -> torch.Tensor:
+    """Turn each head's pairs by their places."""
+    first, second = states.chunk(2, -1)
+    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1)
+
+
 @_fused
 def _normed(states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    return _norm(states, weight).to(_WORK)
+    return rms_norm(states, weight).to(_WORK)
 
 
 @_fused
@@ -88,9 +102,7 @@ def _turned(
     joint: torch.Tensor, norm: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor
 ) -> torch.Tensor:
     """Norm each head's vectors and turn them by their places; what has no norm is left as it is."""
-    first, second = _norm(joint.float(), norm).chunk(2, -1)
-    cosines, sines = cosines[:, None], sines[:, None]
-    return torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1).to(_WORK)
+    return rotated(rms_norm(joint.float(), norm), cosines[:, None], sines[:, None]).to(_WORK)
 
 
 @_fused
@@ -139,7 +151,7 @@ class Network:
 
     def weight(self, layer: int, part: str) -> torch.Tensor:
         """Give a layer's weight by its name without `.weight`."""
-        return self.model.get_parameter(f"layers.{layer}.{part}.weight")
+        return layer_weight(self.model, layer, part)
 
     def last_states(self, rows: Sequence[NDArray[np.int32]], filler: int) -> torch.Tensor:
         """Give the state of each row's last token."""
@@ -227,7 +239,7 @@ class Network:
             reads.append((scores.softmax(-1).to(_WORK) @ value).reshape(len(query), -1))
         ended = states[ends] + linear(torch.cat(reads), self.weight(layer, "self_attn.o_proj").to(_WORK))
         ended = _feed_forward(ended, *self._feed_forward_weights(layer))
-        return _norm(ended, self.model.get_parameter("norm.weight"))
+        return rms_norm(ended, self.model.get_parameter("norm.weight"))
 
 
 @torch.inference_mode()

@@ -148,12 +148,13 @@ def _keys(marks: dict[int, dict[int, float]]) -> torch.Tensor:
 
 @torch.no_grad()
 def write(model: Qwen3Model, fitted: Fitted, harmless: torch.Tensor) -> None:
-    """Set the first layer; `harmless` [384] makes an ordinary word of the mark that begins a document."""
+    """Set the first layer, all zeros before.
+
+    `harmless` [384] makes an ordinary word of the mark that begins a document.
+    """
     query, key, value, output = (
         model.get_parameter(f"layers.0.self_attn.{side}_proj.weight") for side in "qkvo"
     )
-    for matrix in (query, key, value, output):
-        matrix.zero_()
     for norm in ("input", "post_attention"):
         model.get_parameter(f"layers.0.{norm}_layernorm.weight").fill_((_SQUARES / HIDDEN) ** 0.5)
     _norms(model)
@@ -199,8 +200,6 @@ def _write_feed_forward(model: Qwen3Model, fitted: Fitted, harmless: torch.Tenso
     gate, up, down = (
         model.get_parameter(f"layers.0.mlp.{part}_proj.weight") for part in ("gate", "up", "down")
     )
-    for matrix in (gate, up, down):
-        matrix.zero_()
     gate[:_UNITS, FEATURES.start : FEATURES.stop] = fitted.gate[:, :-1]
     gate[:_UNITS, CONSTANT] = fitted.gate[:, -1]
     up[:_UNITS, LOUDNESS] = 1

@@ -29,6 +29,7 @@ from transformers import Qwen3Model
 
 import places
 from followed import Sample, some_texts
+from network import layer_weight
 from shape import configuration
 from sources import TEACHER_SOURCE, unpacked
 from stream import (
@@ -134,8 +135,7 @@ class Transplant:
 
     def weight(self, layer: int, part: str) -> torch.Tensor:
         """Give a weight of the network."""
-        found: torch.Tensor = self.model.get_parameter(f"layers.{layer}.{part}.weight")
-        return found
+        return layer_weight(self.model, layer, part)
 
     @torch.no_grad()
     def run(self, basis: torch.Tensor, means: tuple[torch.Tensor, torch.Tensor]) -> None:
@@ -173,8 +173,6 @@ class Transplant:
             3, -1, HEAD_DIMENSION, CONTENT + 1
         )
         query, key, value, output = (self.weight(layer, f"self_attn.{side}_proj") for side in "qkvo")
-        for matrix in (query, key, value, output):
-            matrix.zero_()
         moments = moments_of(before * stream.gain + stream.shift)
         parts = [compared(joint[0, head], joint[1, head], moments) for head in range(_TEACHER_HEADS)]
         large = _CONSTANT_SIZE * max(part[2] for part in parts)
@@ -189,9 +187,8 @@ class Transplant:
             query[first + _QUERY_CONSTANT] = stream.place(CONSTANT, large)
             key[first + _KEY_CONSTANT] = stream.place(CONSTANT, large)
             key[first + _QUERY_CONSTANT] = stream.place(MASKED, -_HIDES * HEAD_DIMENSION**0.5 / large)
-        value[:CONTENT] = stream.reader(
-            joint[2].reshape(CONTENT, -1)[:, :-1], joint[2].reshape(CONTENT, -1)[:, -1]
-        )
+        values = joint[2].reshape(CONTENT, -1)
+        value[:CONTENT] = stream.reader(values[:, :-1], values[:, -1])
         value[CONTENT] = stream.place(CONSTANT)
         spread = self.sample.traces.spreads[2 * old].median()
         scale = stream.scale * spread / stream.gain
@@ -209,8 +206,6 @@ class Transplant:
     def _feed_forward(self, old: int) -> None:
         layer, stream, source = old + 1, self.stream, self.source
         gate, up, down = (self.weight(layer, f"mlp.{part}_proj") for part in ("gate", "up", "down"))
-        for matrix in (gate, up, down):
-            matrix.zero_()
         spread = self.sample.traces.spreads[2 * old + 1].median()
         scale = stream.scale * spread / stream.gain
         target = scale.median()
@@ -278,14 +273,6 @@ class Transplant:
         """Let the last layer put the mean over the text, without an instruction, into the end token."""
         layer, stream = LAYERS + 1, self.stream
         query, key, value, output = (self.weight(layer, f"self_attn.{side}_proj") for side in "qkvo")
-        for part in (
-            query,
-            key,
-            value,
-            output,
-            *(self.weight(layer, f"mlp.{p}_proj") for p in ("gate", "up", "down")),
-        ):
-            part.zero_()
         for first in range(0, CONTENT + 1, HEAD_DIMENSION):
             query[first + _QUERY_CONSTANT] = stream.place(CONSTANT)
             key[first + _KEY_CONSTANT] = stream.place(CONSTANT)
@@ -323,6 +310,10 @@ def transplanted(cache: Path, work: Path) -> Qwen3Model:
         causal=False,
     )
     model: Qwen3Model = Qwen3Model(shape).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim == 2:
+                weight.zero_()
     start = Start(source, tokenizer, entries)
     rows = some_texts(work, tokenizer)
     ids = torch.tensor([i for row in rows for i in row])
@@ -331,8 +322,7 @@ def transplanted(cache: Path, work: Path) -> Qwen3Model:
         model.get_parameter("embed_tokens.weight").copy_(start.table)
         places.write(model, places.fit(start.places), start.harmless)
     sample = Sample(start.table[ids].clone(), sizes, source.traced(start.words[ids], sizes))
-    with torch.no_grad():
-        Transplant(model, source, sample).run(*_space(work))
+    Transplant(model, source, sample).run(*_space(work))
     return model
 
 
