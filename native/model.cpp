@@ -26,7 +26,7 @@ Model::Model(Shape shape, Weights weights, Element precision, const Kernels& ker
       query_scale_(float(1.4426950408889634 / std::sqrt(double(shape.head_dim)))) {
   attention_element_ =
       precision != Element::kFloat32 && kernels.bf16_rows ? Element::kBfloat16 : Element::kFloat32;
-  row_element_ = precision == Element::kInt8 ? Element::kInt8 : attention_element_;
+  rounds_ = precision == Element::kInt8;
 }
 
 void Model::run(const Batch& batch, std::span<const int64_t> rows, float* out) {
@@ -90,13 +90,11 @@ void Model::run_layer(int layer, const Group& group) {
   });
 }
 
-// Keys and values of all rows; the rest only of those that are wanted, which move to `place`. They are few, and no
-// later layer evens out their errors: int8 rounds them finely.
+// Keys and values of all rows; the rest only of those that are wanted, which move to `place`.
 void Model::run_last_layer(const Group& group, std::span<const int32_t> wanted, int place, bool keeps) {
   const int layer = shape_.layers - 1;
   place_keys_and_values(layer, group);
   if (keeps) return;
-  rounds_finely_ = true;
   in_blocks(wanted, [&](auto block) {
     attend(layer, block);
     for (int32_t row : block) {
@@ -105,7 +103,6 @@ void Model::run_last_layer(const Group& group, std::span<const int32_t> wanted, 
     }
     finish_rows(layer, std::span<const int32_t>(identity_).subspan(place - block.size(), block.size()));
   });
-  rounds_finely_ = false;
 }
 
 void Model::place_keys_and_values(int layer, const Group& group) {
@@ -135,12 +132,14 @@ void Model::copy_partial_units(int layer, const Group& group) {
 Model::Rows Model::normed(const float* norm, const Matrix& matrix, std::span<const int32_t> rows) {
   Buffers& b = buffers_;
   const int width = shape_.padded_hidden(), count = int(rows.size());
+  const Element element = row_element(matrix);
+  const size_t stride = padded_stride(width, element);
   each_row(count, [&](int row, float* out) {
     kernels_.rms_norm(hidden(rows[row]), norm, width, shape_.hidden, shape_.eps, out);
-    if (row_element_ == Element::kInt8) round_row(out, matrix, row, b.rows, b.row_stride);
-    else kernels_.narrow(out, width, row_element_, b.rows + row * b.row_stride);
+    if (element == Element::kInt8) round_row(out, matrix, row, b.rows, stride);
+    else kernels_.narrow(out, width, element, b.rows + row * stride);
   });
-  return {b.rows, b.row_stride, count, b.scales, b.rest, b.rest_scales};
+  return {b.rows, stride, count, b.scales, b.rest, b.rest_scales};
 }
 
 void Model::add_to_hidden(const Matrix& matrix, const Rows& x, std::span<const int32_t> rows) {

@@ -110,7 +110,7 @@ class Model {
     float* hidden;
     std::byte *queries, *units, *rows, *inner, *rounded, *rest;
     float *scales, *rest_scales;
-    size_t hidden_stride, query_stride, row_stride, inner_stride, rounded_stride;  // hidden in floats, else bytes
+    size_t hidden_stride, query_stride, inner_stride, rounded_stride;  // hidden in floats, else bytes
     size_t product;  // bytes of the numbers that a task makes at once
     std::vector<std::byte*> thread;
   };
@@ -153,12 +153,17 @@ class Model {
   std::span<const int32_t> rows_of(const Group& group) const {
     return std::span<const int32_t>(identity_).subspan(group.first_row, group.last_row - group.first_row);
   }
+  // What rows must be in for a product with a matrix.
+  Element row_element(const Matrix& matrix) const {
+    return matrix.element == Element::kInt8 ? Element::kInt8 : attention_element_;
+  }
   float* hidden(int row) const { return buffers_.hidden + size_t(row) * buffers_.hidden_stride; }
   size_t unit_bytes() const { return unit_layout().head_bytes() * shape_.key_value_heads; }
 
   Shape shape_;
   Weights weights_;
-  Element row_element_, attention_element_;
+  Element attention_element_;
+  bool rounds_;  // whether there are matrices in int8
   const Kernels& kernels_;
   int threads_;
   float query_scale_;  // the softmax's scale and its change to base 2
@@ -166,7 +171,6 @@ class Model {
   Buffers buffers_;
   std::vector<Sequence> sequences_;
   std::vector<Group> groups_;
-  bool rounds_finely_ = false;  // whether int8 rows have a rest always
   int most_rows_ = 0, most_units_ = 0;  // of a group
   std::vector<UnitRef> units_;
   std::vector<int32_t> position_, sequence_of_, identity_;

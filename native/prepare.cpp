@@ -11,10 +11,6 @@ namespace {
 constexpr int kGroupRows = 2048;
 constexpr int kGroupUnits = 512;
 
-size_t padded_stride(int width, Element element) {
-  return round_up(width, kInputMultiple) * element_size(element) + kLine;  // rows must not meet in one cache set
-}
-
 }  // namespace
 
 void Model::prepare(const Batch& batch, std::span<const PrefixHandle> kept) {
@@ -97,13 +93,11 @@ void Model::lay_out_buffers(int rows, bool own_units) {
   Buffers& b = buffers_;
   b.hidden_stride = shape_.padded_hidden() + kPanel;
   b.query_stride = padded_stride(shape_.attended_width(), attention_element_);
-  b.row_stride = padded_stride(shape_.padded_hidden(), row_element_);
   b.inner_stride = padded_stride(shape_.padded_inner(), attention_element_);
   b.rounded_stride = padded_stride(width, Element::kInt8);
-  const bool rounds = row_element_ == Element::kInt8;
   const size_t rows_at_once = kernels_.row_block + kPanel;
   b.product = rows_at_once * (kMostPanels + 1) * kPanel * sizeof(float);
-  const size_t rests = rounds ? b.product + rows_at_once * b.rounded_stride : 0;
+  const size_t rests = rounds_ ? b.product + rows_at_once * b.rounded_stride : 0;
   const size_t queries = size_t(kQueryBlock * shape_.group() + kPanel);
   const size_t attention = queries * (2 * shape_.channels() + 2 * kKeyBlock + 2) * sizeof(float);
   const size_t row = (width + kPanel) * sizeof(float);
@@ -111,10 +105,10 @@ void Model::lay_out_buffers(int rows, bool own_units) {
     b.hidden = as<float>(take((rows + kPanel) * b.hidden_stride * sizeof(float)));
     b.queries = take(block * b.query_stride);
     b.units = take(own_units ? most_units_ * unit_bytes() : 0);
-    b.rows = take(block * b.row_stride);
+    b.rows = take(block * padded_stride(shape_.padded_hidden(), attention_element_));
     b.inner = take(block * b.inner_stride);
-    b.rounded = take(rounds ? block * b.rounded_stride : 0);
-    b.rest = take(rounds ? block * b.rounded_stride : 0);
+    b.rounded = take(rounds_ ? block * b.rounded_stride : 0);
+    b.rest = take(rounds_ ? block * b.rounded_stride : 0);
     b.scales = as<float>(take(block * sizeof(float)));
     b.rest_scales = as<float>(take(block * sizeof(float)));
     b.thread.resize(threads_);

@@ -8,7 +8,7 @@ namespace quiver {
 // Rows in the element that products take: themselves, or rounded to int8.
 Model::Rows Model::rounded(const std::byte* data, size_t stride, const Matrix& matrix, int count) {
   Buffers& b = buffers_;
-  if (row_element_ != Element::kInt8) return {data, stride, count, nullptr, nullptr, nullptr};
+  if (matrix.element != Element::kInt8) return {data, stride, count, nullptr, nullptr, nullptr};
   each_row(count, [&](int row, float* wide) {
     kernels_.widen(data + row * stride, attention_element_, matrix.inputs, wide);
     round_row(wide, matrix, row, b.rounded, b.rounded_stride);
@@ -18,7 +18,7 @@ Model::Rows Model::rounded(const std::byte* data, size_t stride, const Matrix& m
 
 void Model::round_row(const float* row, const Matrix& matrix, int index, std::byte* out, size_t stride) {
   const auto [scale, has_rest] =
-      kernels_.quantize(row, matrix.input_scale, matrix.inputs, kernels_.int8_bias, rounds_finely_,
+      kernels_.quantize(row, matrix.input_scale, matrix.inputs, kernels_.int8_bias,
                         as<uint8_t>(out + index * stride), as<uint8_t>(buffers_.rest + index * stride));
   buffers_.scales[index] = scale;
   buffers_.rest_scales[index] = has_rest ? scale / kFiner : 0.0f;
@@ -27,7 +27,7 @@ void Model::round_row(const float* row, const Matrix& matrix, int index, std::by
 void Model::multiply_rows(const Part& part, const std::byte* rows, size_t stride, int count, float* numbers) {
   const Matrix& matrix = part.matrix;
   const int lines = int(kernels_.panel_bytes / kLine);
-  const size_t line_bytes = inputs_per_line(matrix.element) * element_size(row_element_);
+  const size_t line_bytes = inputs_per_line(matrix.element) * element_size(row_element(matrix));
   const auto product = kernels_.product_of(matrix.element);
   const std::byte* panels = matrix.panels + part.first_panel * matrix.panel_stride();
   const bool is_last = part.first_panel + part.panels >= matrix.panel_count();

@@ -19,6 +19,11 @@ T* as(std::byte* p) {
   return reinterpret_cast<T*>(p);
 }
 
+// Bytes from row to row, which must not meet in one cache set.
+inline size_t padded_stride(int width, Element element) {
+  return round_up(width, kInputMultiple) * element_size(element) + kLine;
+}
+
 // The rows of blocks of about equal size: a multiple of 16, as `most` is.
 inline int even_block(int count, int most) {
   const int blocks = std::max(1, (count + most - 1) / most);

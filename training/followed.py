@@ -15,7 +15,7 @@ from transformers import Qwen3Model
 from label import QUERY, query_text
 from network import layer_weight, rms_norm, rotated
 from pieces import QUERY_MARKS
-from stream import CLOSING, FIRST, HEAD_DIMENSION, HEADS, ROTARY_BASE
+from stream import BEGUN, CLOSING, FIRST, HEAD_DIMENSION, HEADS, ROTARY_BASE
 from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT, token_id
 from traces import Traces
@@ -33,10 +33,13 @@ class Sample:
     traces: Traces
     weights: torch.Tensor = field(init=False)
     """How much each token counts: the first and last ones, on which attention rests, less."""
+    asked: torch.Tensor = field(init=False)
+    """Which texts are queries"""
 
     def __post_init__(self) -> None:
         resting = (self.states[:, FIRST] + self.states[:, CLOSING]).clamp(max=1)
         self.weights = 1 - (1 - _RESTING_WEIGHT) * resting
+        self.asked = torch.stack([text[0, BEGUN] for text in self.states.split(self.sizes)]) > 0
         places = torch.cat([torch.arange(float(size)) for size in self.sizes])
         half = HEAD_DIMENSION // 2
         angles = places[:, None, None] * ROTARY_BASE ** (-torch.arange(half) / half)

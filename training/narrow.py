@@ -13,6 +13,7 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -31,47 +32,13 @@ MATRICES = (
 _FIRST_READERS = ("self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.down_proj")
 _SAME_INPUTS = tuple(_FIRST_READERS[i] for i in (0, 0, 0, 1, 2, 2, 3))
 """For each matrix, the first that reads what it reads"""
+Call = tuple[torch.Tensor, dict[str, Any]]
+"""The states and settings that a layer is called with"""
 _TABLE = "embed_tokens.weight"
 _STORED = torch.float8_e4m3fn
 _LARGEST = 448.0
 _DAMPING = 1e-4
 _ROUNDED_BY, _LONGEST, _CHARACTERS = 120, 160, 500
-
-
-@torch.no_grad()
-def balanced(model: Qwen3Model, rows: Sequence[torch.Tensor]) -> None:
-    """Make all inputs of a matrix about equally large, which eight-bit arithmetic needs.
-
-    What the network computes stays the same: norms, values and inner values take the scales.
-    """
-    layers = range(model.config.num_hidden_layers)
-    names = [f"layers.{layer}.{part}" for layer in layers for part in _FIRST_READERS]
-    found = _summed(model, names, rows, lambda inputs: inputs.square().sum(0))
-    # The first layer compares marks that are rounded alike as long as they are equally large.
-    for layer in layers[1:]:
-        query, key, value, output, gate, up, down = (
-            model.get_parameter(f"layers.{layer}.{name}.weight") for name in MATRICES
-        )
-        sizes = [_sizes(found[f"layers.{layer}.{part}"]) for part in _FIRST_READERS]
-        norms = [
-            model.get_parameter(f"layers.{layer}.{part}_layernorm.weight")
-            for part in ("input", "post_attention")
-        ]
-        for norm, size, matrices in (
-            (norms[0], sizes[0], (query, key, value)),
-            (norms[1], sizes[2], (gate, up)),
-        ):
-            norm.div_(size)
-            for matrix in matrices:
-                matrix.mul_(size)
-        for size, before, after in ((sizes[1], value, output), (sizes[3], up, down)):
-            before.div_(size[:, None])
-            after.mul_(size)
-
-
-def _sizes(squares: torch.Tensor) -> torch.Tensor:
-    sizes = squares.sqrt()
-    return torch.where(sizes > 0, sizes.clamp(min=1e-3 * sizes.max()) / sizes.max().clamp(min=1e-30), 1.0)
 
 
 @torch.no_grad()
@@ -88,6 +55,7 @@ def scaled(model: Qwen3Model, *, answers: bool) -> None:
         for matrix in (query, key):
             matrix.mul_(_room([matrix]))
         _against(model.get_parameter(f"layers.{layer}.post_attention_layernorm.weight"), [gate, up])
+        _lighten(down, up)
         _move(up, down, up_to=_LARGEST)
         writers += [output, down]
     room = _room(writers)
@@ -121,6 +89,13 @@ def _move(down: torch.Tensor, up: torch.Tensor, *, up_to: float) -> None:
         up.mul_(excess)
 
 
+def _lighten(output: torch.Tensor, before: torch.Tensor) -> None:
+    """Move what exceeds 1 in a column of the last factor to the row before it."""
+    excess = 2.0 ** output.abs().amax(0).log2().ceil().clamp(min=0)
+    output.div_(excess)
+    before.mul_(excess[:, None])
+
+
 def rounded(matrix: torch.Tensor, moments: torch.Tensor) -> torch.Tensor:
     """Round a matrix [outputs, inputs] so that its products change least, given its inputs' second moments.
 
@@ -142,23 +117,45 @@ def rounded(matrix: torch.Tensor, moments: torch.Tensor) -> torch.Tensor:
     return made
 
 
-def _moments(model: Qwen3Model, layer: int, rows: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Give the second moments of the inputs of a layer's matrices, over all tokens of texts."""
-    names = [f"layers.{layer}.{part}" for part in _FIRST_READERS]
-    found = _summed(model, names, rows, lambda inputs: inputs.T @ inputs)
-    return {
-        name: found[f"layers.{layer}.{first}"] for name, first in zip(MATRICES, _SAME_INPUTS, strict=True)
-    }
+def _first_calls(model: Qwen3Model, rows: Sequence[torch.Tensor]) -> list[Call]:
+    """Give, for each text, what the first layer is called with."""
+    found: list[Call] = []
+
+    def keep(_: torch.nn.Module, inputs: tuple[torch.Tensor], settings: dict[str, Any]) -> None:
+        found.append((inputs[0], settings))
+
+    hook = model.layers[0].register_forward_pre_hook(keep, with_kwargs=True)
+    for row in rows:
+        model(input_ids=row)
+    hook.remove()
+    return found
+
+
+def _through(layer: torch.nn.Module, calls: Sequence[Call]) -> list[torch.Tensor]:
+    return [layer(state, **settings) for state, settings in calls]
+
+
+def _narrow_layer(layer: torch.nn.Module, calls: Sequence[Call]) -> dict[str, torch.Tensor]:
+    """Round a layer's matrices, in place, and give them as they are stored."""
+    products = _summed(
+        layer, _FIRST_READERS, lambda: _through(layer, calls), lambda inputs: inputs.T @ inputs
+    )
+    stored = {}
+    for name, first in zip(MATRICES, _SAME_INPUTS, strict=True):
+        weight = layer.get_parameter(f"{name}.weight")
+        stored[name] = rounded(weight, products[first])
+        weight.copy_(stored[name].float())
+    return stored
 
 
 @torch.no_grad()
 def _summed(
-    model: Qwen3Model,
+    model: torch.nn.Module,
     names: Sequence[str],
-    rows: Sequence[torch.Tensor],
+    run: Callable[[], object],
     of: Callable[[torch.Tensor], torch.Tensor],
 ) -> dict[str, torch.Tensor]:
-    """Sum over texts what a function makes of the inputs [tokens, places] of some parts."""
+    """Sum over a run what a function makes of the inputs [tokens, places] of some parts."""
     found: dict[str, torch.Tensor] = {}
 
     def add(name: str, inputs: torch.Tensor) -> None:
@@ -169,8 +166,7 @@ def _summed(
         model.get_submodule(name).register_forward_pre_hook(lambda _, inputs, name=name: add(name, inputs[0]))
         for name in names
     ]
-    for row in rows:
-        model(input_ids=row)
+    run()
     for hook in hooks:
         hook.remove()
     return found
@@ -188,12 +184,11 @@ def narrowed(
     stored = {name: weight.contiguous() for name, weight in model.state_dict().items() if weight.ndim == 1}
     stored[_TABLE] = model.get_parameter(_TABLE).to(_STORED)
     model.get_parameter(_TABLE).copy_(stored[_TABLE].float())
-    for layer in tqdm(range(model.config.num_hidden_layers), desc="layers"):
-        moments = _moments(model, layer, rows)
-        for name in MATRICES:
-            whole = f"layers.{layer}.{name}.weight"
-            stored[whole] = rounded(model.get_parameter(whole), moments[name])
-            model.get_parameter(whole).copy_(stored[whole].float())
+    calls = _first_calls(model, rows)
+    for number, layer in enumerate(tqdm(model.layers, desc="layers")):
+        for name, matrix in _narrow_layer(layer, calls).items():
+            stored[f"layers.{number}.{name}.weight"] = matrix
+        calls = [(state, call[1]) for state, call in zip(_through(layer, calls), calls, strict=True)]
     return stored
 
 
@@ -221,8 +216,6 @@ def main() -> None:
     tokenizer.post_processor = None
     model = Qwen3Model.from_pretrained(arguments.folder, dtype=torch.float32).eval()
     rows = some_rows(arguments.work, tokenizer, for_reranker=arguments.reranker)
-    if not arguments.reranker:
-        balanced(model, rows)
     stored = narrowed(model, rows, answers=arguments.reranker)
     if arguments.reranker:
         stored = {f"model.{name}": weight for name, weight in stored.items()}

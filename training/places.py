@@ -57,7 +57,7 @@ _PERIOD = 628
 _PAIR_SIZES, _GATE_SIZE = (1.0, 2.0, 3.0), 3.0
 _DRAWS, _INEXACT, _EVEN_UP_TO = 6, 0.004, 60
 _ROOT = HEAD_DIMENSION**0.5
-_SQUARES = CONTENT + 2.0
+_SQUARES = CONTENT + 3.0
 
 
 def mirrored(places: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,9 @@ ROTARY_BASE = 1e16
 """Pairs turn by 1, 0.1, 0.01, ... radians a token: the first three tell places, the others hardly turn."""
 
 CONSTANT, LOUDNESS = CONTENT, CONTENT + 1
-"""1 in every token; one over the spread of its vector, by which the teacher's first norm divides"""
+"""1 in every token, later as large as its content; one over its vector's spread, as the first norm has it"""
+STEADY = CONTENT + 30
+"""The same in every token, whatever its content"""
 FIRST, SECOND, THIRD, ASKED, CLOSING = range(CONTENT + 2, CONTENT + 7)
 """Marks: the three tokens that begin a document or a query, those of a query, and the end token"""
 BEGUN = HIDDEN - 1

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 import places
 from pieces import DOCUMENT_MARKS, QUERY_MARKS
-from stream import ASKED, BEGUN, CLOSING, CONSTANT, CONTENT, FIRST, HIDDEN, LOUDNESS, SECOND, THIRD
+from stream import ASKED, BEGUN, CLOSING, CONSTANT, CONTENT, FIRST, HIDDEN, LOUDNESS, SECOND, STEADY, THIRD
 from tokenizer import END_OF_TEXT, token_id
 from traces import Source
 
@@ -25,7 +25,7 @@ class Start:
         self.spread = spreads.median()
         self.places = places.mirrored(places_of_teacher) / self.spread
         made = torch.zeros(len(entries), HIDDEN)
-        made[:, CONSTANT] = 1
+        made[:, [CONSTANT, STEADY]] = 1
         made[:, LOUDNESS] = (self.spread / spreads).clamp(max=3)
         made[:, :CONTENT] = _spread_alike(words)
         for marks in (DOCUMENT_MARKS, QUERY_MARKS):

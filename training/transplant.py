@@ -20,10 +20,9 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from tokenizers import Tokenizer
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, normalize
 from tqdm import tqdm
 from transformers import Qwen3Model
 
@@ -44,6 +43,7 @@ from stream import (
     INSTRUCTED,
     MASKED,
     ROTARY_BASE,
+    STEADY,
 )
 from table import Start
 from teacher import Teacher
@@ -57,15 +57,24 @@ _CONTENTS = [i + side for i in range(_HALF - 2, 2, -1) for side in (0, _HALF)]
 _QUERY_CONSTANT, _KEY_CONSTANT = _HALF - 1, HEAD_DIMENSION - 1
 _CONSTANT_SIZE = 8.0
 _LINEAR = 64
-_GELU = FEED_FORWARD - _LINEAR - 3
-_GATE = 4.0
-_OPENED = _GATE / (1 + math.exp(-_GATE))
+_MARKS = (MASKED, INSTRUCTED, FIRST, CLOSING)
+_GELU = FEED_FORWARD - _LINEAR - len(_MARKS) - 3
+"""Units of the teacher; behind them those that scale places, then of constants and marks"""
+_FIRST_UNIT, _LOUD = FEED_FORWARD - 3, FEED_FORWARD - 1
+_STEADILY, _AS_LOUD = -2.25, -3.0
+"""Gates at which silu(gate * c) * c hardly depends on c, or falls as c grows; eight bits hold both exactly"""
 _HIDES = 12.0
 """How much less an instruction's tokens score than others"""
 _POOLED = 30.0
 _CLOSING_FROM = 4
 _AT_ONCE = 4096
-_RIDGE = 1e-1
+_RIDGE = 1e-2
+_EVENED = 0.5
+"""How far the output's axes are made equally loud: 0 leaves them, 1 whitens"""
+
+
+def _silu(value: float) -> float:
+    return value / (1 + math.exp(-value))
 
 
 @dataclass
@@ -77,21 +86,29 @@ class Stream:
     shift: torch.Tensor
     size: float = 1.0
     """Root mean square of the stream, by which the norm divides"""
+    level: float = 1.0
+    """How large its constants and marks are, and its content about: what readers take for 1"""
 
     def reader(self, matrix: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """Give [outputs, hidden] that yields matrix @ state + bias from the normed stream."""
         read = matrix * self.gain
         read = read - read.mean(1, keepdim=True)
         made = torch.zeros(len(matrix), HIDDEN)
-        made[:, :CONTENT] = read / self.scale * self.size
-        made[:, CONSTANT] = (matrix @ self.shift + bias) * self.size
+        made[:, :CONTENT] = read / self.scale * self.level
+        made[:, CONSTANT] = matrix @ self.shift + bias
         return made
 
-    def place(self, place: int, value: float = 1.0) -> torch.Tensor:
-        """Give a row that yields a place of the stream from its norm."""
-        row = torch.zeros(HIDDEN)
-        row[place] = value * self.size
-        return row
+    @property
+    def norm(self) -> float:
+        """The weight of a norm behind which readers find the stream in units of its level."""
+        return self.size / self.level
+
+
+def place(where: int, value: float = 1.0) -> torch.Tensor:
+    """Give a row that reads one place of the stream."""
+    row = torch.zeros(HIDDEN)
+    row[where] = value
+    return row
 
 
 def compared(
@@ -138,8 +155,8 @@ class Transplant:
         return layer_weight(self.model, layer, part)
 
     @torch.no_grad()
-    def run(self, basis: torch.Tensor, means: tuple[torch.Tensor, torch.Tensor]) -> None:
-        """Set all layers; `basis` turns the pooled state, less the mean of its kind, to the output."""
+    def run(self) -> None:
+        """Set all layers."""
         sample = self.sample
         for part in ("self_attn", "mlp"):
             sample.run(self.model, 0, part)
@@ -156,7 +173,7 @@ class Transplant:
             self._follow(self.source.norm(layer, "output"))
             before = sample.traces.normed[2 * layer + 1]
             self._tell(layer)
-        self._pool(basis, means)
+        self._pool()
 
     def _follow(self, norm: tuple[torch.Tensor, torch.Tensor]) -> None:
         """Follow the stream behind a norm of the teacher."""
@@ -173,9 +190,10 @@ class Transplant:
             3, -1, HEAD_DIMENSION, CONTENT + 1
         )
         query, key, value, output = (self.weight(layer, f"self_attn.{side}_proj") for side in "qkvo")
+        self.weight(layer, "input_layernorm").fill_(stream.norm)
         moments = moments_of(before * stream.gain + stream.shift)
         parts = [compared(joint[0, head], joint[1, head], moments) for head in range(_TEACHER_HEADS)]
-        large = _CONSTANT_SIZE * max(part[2] for part in parts)
+        large = 2.0 ** round(math.log2(_CONSTANT_SIZE * max(part[2] for part in parts)))
         usual = (large**2 + sum(part[2] ** 2 for part in parts) / len(parts)) ** 0.5
         for side in "qk":
             self.weight(layer, f"self_attn.{side}_norm").fill_(usual / HEAD_DIMENSION**0.5)
@@ -184,12 +202,12 @@ class Transplant:
             at = torch.tensor(_CONTENTS) + first
             query[at] = stream.reader(queries[:, :-1], queries[:, -1])
             key[at] = stream.reader(keys[:, :-1], keys[:, -1])
-            query[first + _QUERY_CONSTANT] = stream.place(CONSTANT, large)
-            key[first + _KEY_CONSTANT] = stream.place(CONSTANT, large)
-            key[first + _QUERY_CONSTANT] = stream.place(MASKED, -_HIDES * HEAD_DIMENSION**0.5 / large)
+            query[first + _QUERY_CONSTANT] = place(CONSTANT, large)
+            key[first + _KEY_CONSTANT] = place(CONSTANT, large)
+            key[first + _QUERY_CONSTANT] = place(MASKED, -_HIDES * HEAD_DIMENSION**0.5 / large)
         values = joint[2].reshape(CONTENT, -1)
         value[:CONTENT] = stream.reader(values[:, :-1], values[:, -1])
-        value[CONTENT] = stream.place(CONSTANT)
+        value[CONTENT] = place(CONSTANT)
         spread = self.sample.traces.spreads[2 * old].median()
         scale = stream.scale * spread / stream.gain
         output[:CONTENT, :CONTENT] = (scale / spread)[:, None] * source(
@@ -199,13 +217,18 @@ class Transplant:
             scale / spread * (source(old, "attention.output.dense.bias") + stream.shift)
         )
         self.stream = replace(stream, scale=scale)
-        self._refit(
-            output[:CONTENT, : CONTENT + 1], self.sample.reads(self.model, layer)[:, : CONTENT + 1], 2 * old
-        )
+        reads = self.sample.reads(self.model, layer)[:, : CONTENT + 1]
+        # What all tokens read alike is taken off here and written by the constant: it would be rounded, too.
+        alike = reads[:, :CONTENT].mean(0)
+        value[:CONTENT, CONSTANT] -= alike
+        output[:CONTENT, CONTENT] += output[:CONTENT, :CONTENT] @ alike
+        reads[:, :CONTENT] -= reads[:, CONTENT:] * alike
+        self._refit(output[:CONTENT, : CONTENT + 1], reads, 2 * old)
 
     def _feed_forward(self, old: int) -> None:
         layer, stream, source = old + 1, self.stream, self.source
         gate, up, down = (self.weight(layer, f"mlp.{part}_proj") for part in ("gate", "up", "down"))
+        self.weight(layer, "post_attention_layernorm").fill_(stream.norm)
         spread = self.sample.traces.spreads[2 * old + 1].median()
         scale = stream.scale * spread / stream.gain
         target = scale.median()
@@ -218,21 +241,45 @@ class Transplant:
         dense = source(old, "output.dense.weight").T * (scale / spread)[:, None]
         kept = self._kept_units(old, dense)
         gate[:_GELU] = 1.702 * stream.reader(first[kept], bias[kept])
-        # On the first and the last token rests attention; the teacher makes them so by values a hundred
-        # times as large as others. Here a constant does: sums of such values would be too inexact.
+        # As loud as the token's content, to first order. On the first and the last token rests attention; the
+        # teacher makes them so by values a hundred times as large as others. Here a constant does: sums of
+        # such values would be too inexact.
         resting = (FIRST, CLOSING) if old >= _CLOSING_FROM else (FIRST,)
-        up[:_GELU] = stream.place(CONSTANT, 1 / 1.702) - sum(
-            stream.place(mark, 1 / 1.702) for mark in resting
+        up[:_GELU] = place(CONSTANT, 2) - place(STEADY) - sum(place(mark) for mark in resting)
+        down[:CONTENT, :_GELU] = dense[:, kept] / 1.702
+        self._carry(gate, up, down, reset, change, target.item())
+        down[:CONTENT, _LOUD] = (
+            (source(old, "output.dense.bias") + stream.shift) * scale / spread / _silu(_AS_LOUD)
         )
-        down[:CONTENT, :_GELU] = dense[:, kept]
-        for row, place in enumerate((*reset.tolist(), CONSTANT, FIRST, CLOSING), _GELU):
-            gate[row], up[row] = stream.place(CONSTANT, _GATE), stream.place(place)
-        down[reset, torch.arange(_GELU, _GELU + _LINEAR)] = change / _OPENED
-        down[:CONTENT, _GELU + _LINEAR] = (
-            (source(old, "output.dense.bias") + stream.shift) * scale / spread / _OPENED
-        )
-        self.stream = replace(stream, scale=scale)
+        self.stream = replace(stream, scale=scale, level=target.item())
         self._refit(down[:CONTENT], self.sample.inner(self.model, layer), 2 * old + 1, free=3)
+
+    def _carry(
+        self,
+        gate: torch.Tensor,
+        up: torch.Tensor,
+        down: torch.Tensor,
+        reset: torch.Tensor,
+        change: torch.Tensor,
+        level: float,
+    ) -> None:
+        """Scale some places of the stream anew, and let its constants and marks grow with it.
+
+        A unit's gate reads the steady constant, which is small where a token's content is loud.
+        """
+        before, ordinary = self.stream.level, place(STEADY) - place(FIRST) - place(CLOSING)
+        gate[_GELU:] = place(STEADY, _STEADILY)
+        gate[_LOUD] = place(STEADY, _AS_LOUD)
+        for row, where in enumerate((*reset.tolist(), STEADY, CONSTANT, *_MARKS), _GELU):
+            up[row] = place(where)
+        up[_LOUD] = ordinary
+        steady, loud = _silu(_STEADILY), _silu(_AS_LOUD)
+        down[reset, torch.arange(_GELU, _GELU + _LINEAR)] = change * before / steady
+        for row, where in enumerate((STEADY, CONSTANT, *_MARKS), _GELU + _LINEAR):
+            down[where, row] = (level - before) / steady
+        down[CONSTANT, _GELU + _LINEAR + 1] = -before / steady
+        down[CONSTANT, _LOUD] = level / loud
+        down[CONSTANT, [_FIRST_UNIT, _FIRST_UNIT + 1]] = level / steady
 
     def _kept_units(self, old: int, dense: torch.Tensor) -> torch.Tensor:
         """Choose the teacher's inner units whose changes matter most."""
@@ -269,25 +316,43 @@ class Transplant:
         share = (found - wanted)[ordinary].square().mean() / wanted[ordinary].var(0).mean()
         print(f"layer {layer}: {share.item():.4f} of the variance is missed", flush=True)
 
-    def _pool(self, basis: torch.Tensor, means: tuple[torch.Tensor, torch.Tensor]) -> None:
-        """Let the last layer put the mean over the text, without an instruction, into the end token."""
+    def _pool(self) -> None:
+        """Let the last layer put the mean over the text, without an instruction, into the end token.
+
+        Less the mean of its kind, and turned so that the first dimensions carry most.
+        """
         layer, stream = LAYERS + 1, self.stream
         query, key, value, output = (self.weight(layer, f"self_attn.{side}_proj") for side in "qkvo")
+        self.weight(layer, "input_layernorm").fill_(stream.norm)
         for first in range(0, CONTENT + 1, HEAD_DIMENSION):
-            query[first + _QUERY_CONSTANT] = stream.place(CONSTANT)
-            key[first + _KEY_CONSTANT] = stream.place(CONSTANT)
-            key[first + _QUERY_CONSTANT] = stream.place(MASKED, -_HIDES / HEAD_DIMENSION**0.5)
+            query[first + _QUERY_CONSTANT] = place(CONSTANT)
+            key[first + _KEY_CONSTANT] = place(CONSTANT)
+            key[first + _QUERY_CONSTANT] = place(MASKED, -_HIDES / HEAD_DIMENSION**0.5)
         states = self.sample.traces.normed[-1] * stream.gain + stream.shift
         pooled = torch.stack([text.mean(0) for text in states.split(self.sample.sizes)])
-        # A mean of vectors of length 1, as long as the pooled states are.
-        asked, plain = (mean * pooled.norm(dim=1).median() for mean in means)
+        asked, plain = (self._usual(pooled, kind) for kind in (self.sample.asked, ~self.sample.asked))
+        basis = self._axes(pooled, asked, plain)
         value[:CONTENT] = stream.reader(basis.T, -basis.T @ plain)
-        value[:CONTENT, INSTRUCTED] = (basis.T @ (plain - asked)) * stream.size
+        value[:CONTENT, INSTRUCTED] = basis.T @ (plain - asked)
         spread = ((pooled - pooled.mean(0)) @ basis).square().sum(1).mean().sqrt()
         # The end token's own state must not count beside what it collects.
         rows = torch.arange(CONTENT)
         output[rows, rows] = _POOLED * stream.size * HIDDEN**0.5 / spread
         self.model.get_parameter("norm.weight")[CONTENT:] = 0
+
+    @staticmethod
+    def _usual(pooled: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """Give the mean of some texts' directions, as long as pooled states are."""
+        usual: torch.Tensor = normalize(pooled[chosen]).mean(0) * pooled.norm(dim=1).median()
+        return usual
+
+    def _axes(self, pooled: torch.Tensor, asked: torch.Tensor, plain: torch.Tensor) -> torch.Tensor:
+        """Give the principal axes of texts' directions, the one that carries most first, made more even."""
+        less = torch.where(self.sample.asked[:, None], asked, plain)
+        directions = normalize(pooled) * pooled.norm(dim=1).median() - less
+        carried, axes = torch.linalg.eigh(directions.T @ directions)
+        evened: torch.Tensor = axes * (carried.mean() / carried) ** (_EVENED / 2)
+        return evened.flip(1)
 
 
 def transplanted(cache: Path, work: Path) -> Qwen3Model:
@@ -322,17 +387,8 @@ def transplanted(cache: Path, work: Path) -> Qwen3Model:
         model.get_parameter("embed_tokens.weight").copy_(start.table)
         places.write(model, places.fit(start.places), start.harmless)
     sample = Sample(start.table[ids].clone(), sizes, source.traced(start.words[ids], sizes))
-    Transplant(model, source, sample).run(*_space(work))
+    Transplant(model, source, sample).run()
     return model
-
-
-def _space(work: Path) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-    """Give the turn to principal axes, and the means of queries and documents."""
-    with np.load(work / "space.npz") as space:
-        basis, asked, plain = (
-            torch.from_numpy(space[name].copy()) for name in ("basis", "query", "document")
-        )
-    return basis, (asked, plain)
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from quiver.models.checkpoint import Checkpoint
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int32]
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """To be raised whenever packing gives other bytes, so that no packed file of before is used."""
 
 ELEMENTS = {"F32": 0, "BF16": 1, "F16": 3, "F8_E4M3": 4}
@@ -99,10 +99,10 @@ class Packer:
             f"layers.{layer}.{order.name}": (f"layers.{layer}.", order)
             for layer, order in product(range(checkpoint.config.layers), matrix_orders(checkpoint.config))
         }
-        element = PRECISIONS[precision]
+        last = f"layers.{checkpoint.config.layers - 1}."
         self.shapes = {
-            name: MatrixShape(len(order.row), len(order.column), element)
-            for name, (_, order) in self._orders.items()
+            name: MatrixShape(len(order.row), len(order.column), self._element(prefix == last))
+            for name, (prefix, order) in self._orders.items()
         }
         """All matrices, in the order of the extension"""
         self._output_sizes: dict[str, Floats] = {}
@@ -113,6 +113,11 @@ class Packer:
     def size(self) -> int:
         """Bytes of all packed matrices."""
         return sum(shape.size for shape in self.shapes.values())
+
+    def _element(self, in_last_layer: bool) -> int:
+        """In which numbers a matrix is kept; no later layer would even out what eight bits do to the last."""
+        keeps_more = self.precision == "int8" and in_last_layer
+        return PRECISIONS["bfloat16" if keeps_more else self.precision]
 
     def pack(self, name: str) -> Bytes:
         """The memory of one packed matrix; raises CheckpointError for weights that are not finite."""
