@@ -31,18 +31,24 @@ bool all_finite(const float* inputs, size_t count) {
   return sum == 0;
 }
 
-// Rounds an output to int8 in place; returns its scale.
-float round_to_int8(float* inputs, size_t count) {
+float largest_of(const float* inputs, size_t count) {
   float most = 0;
   for (size_t i = 0; i < count; i++) most = std::max(most, std::abs(inputs[i]));
+  return most;
+}
+
+// Rounds an output to int8 in place; returns its scale.
+float round_to_int8(float* inputs, size_t count) {
+  const float most = largest_of(inputs, count);
   const float scale = most > 0 ? most / 127.0f : 1.0f;
   for (size_t i = 0; i < count; i++) inputs[i] = std::nearbyint(inputs[i] / scale);
   return scale;
 }
 
-// Inputs and their weights share outliers evenly: an input of size a whose largest weight is c is multiplied by
-// sqrt(c / a) and its weights are divided by it, so that both become sqrt(a c). However a checkpoint spreads a
-// channel's size over a norm, or the matrix before, and this one, the same numbers are rounded.
+// Inputs and their weights share outliers evenly: an input of size a whose largest weight is c, as a share of its
+// output's largest since every output has its own scale, is multiplied by sqrt(c / a) and its weights are divided by
+// it, so that both become sqrt(a c). However a checkpoint spreads a channel's size over a norm, or the matrix before,
+// and this one, the same numbers are rounded.
 void balance(const Kernels& kernels, int threads, std::span<const Source> sources, const PackOrder& order,
              std::span<const float> input_sizes, float* input_scale) {
   const size_t count = order.column.size();
@@ -52,7 +58,8 @@ void balance(const Kernels& kernels, int threads, std::span<const Source> source
     float* most = largest[thread].data();
     for (int lane = 0; lane < kPanel; lane++) {
       gather(kernels, sources, order, panel * kPanel + lane, wide, inputs.data());
-      for (size_t i = 0; i < count; i++) most[i] = std::max(most[i], std::abs(inputs[i]));
+      const float whole = largest_of(inputs.data(), count);
+      for (size_t i = 0; whole > 0 && i < count; i++) most[i] = std::max(most[i], std::abs(inputs[i]) / whole);
     }
   });
   for (size_t i = 0; i < count; i++) {

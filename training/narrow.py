@@ -54,8 +54,8 @@ def scaled(model: Qwen3Model, *, answers: bool) -> None:
         _against(model.get_parameter(f"layers.{layer}.input_layernorm.weight"), [value, query, key])
         for matrix in (query, key):
             matrix.mul_(_room([matrix]))
-        _against(model.get_parameter(f"layers.{layer}.post_attention_layernorm.weight"), [gate, up])
         _lighten(down, up)
+        _against(model.get_parameter(f"layers.{layer}.post_attention_layernorm.weight"), [gate, up])
         _move(up, down, up_to=_LARGEST)
         writers += [output, down]
     room = _room(writers)
@@ -90,10 +90,11 @@ def _move(down: torch.Tensor, up: torch.Tensor, *, up_to: float) -> None:
 
 
 def _lighten(output: torch.Tensor, before: torch.Tensor) -> None:
-    """Move what exceeds 1 in a column of the last factor to the row before it."""
-    excess = 2.0 ** output.abs().amax(0).log2().ceil().clamp(min=0)
-    output.div_(excess)
-    before.mul_(excess[:, None])
+    """Move what exceeds 1 in a column of the last factor to the row before it, as far as that has room."""
+    excess, room = output.abs().amax(0).log2().ceil(), (_LARGEST / before.abs().amax(1)).log2().floor()
+    moved = 2.0 ** torch.minimum(excess, room).clamp(min=0)
+    output.div_(moved)
+    before.mul_(moved[:, None])
 
 
 def rounded(matrix: torch.Tensor, moments: torch.Tensor) -> torch.Tensor:

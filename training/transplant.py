@@ -63,6 +63,8 @@ _GELU = FEED_FORWARD - _LINEAR - len(_MARKS) - 3
 _FIRST_UNIT, _LOUD = FEED_FORWARD - 3, FEED_FORWARD - 1
 _STEADILY, _AS_LOUD = -2.25, -3.0
 """Gates at which silu(gate * c) * c hardly depends on c, or falls as c grows; eight bits hold both exactly"""
+_CONSTANTS = (1.0, 1 / 8, 1 / 64)
+"""Constants that attention's output reads, the first of which is set"""
 _HIDES = 12.0
 """How much less an instruction's tokens score than others"""
 _POOLED = 30.0
@@ -207,7 +209,9 @@ class Transplant:
             key[first + _QUERY_CONSTANT] = place(MASKED, -_HIDES * HEAD_DIMENSION**0.5 / large)
         values = joint[2].reshape(CONTENT, -1)
         value[:CONTENT] = stream.reader(values[:, :-1], values[:, -1])
-        value[CONTENT] = place(CONSTANT)
+        # By the smaller ones, rounding makes good what it takes from the first.
+        for row, size in enumerate(_CONSTANTS, CONTENT):
+            value[row] = place(CONSTANT, size)
         spread = self.sample.traces.spreads[2 * old].median()
         scale = stream.scale * spread / stream.gain
         output[:CONTENT, :CONTENT] = (scale / spread)[:, None] * source(

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
+from safetensors.torch import load_file
 
 from quiver.engine.base import Floats
 
@@ -16,7 +17,7 @@ def write_changed(source: Path, folder: Path, change: Change, factor: float) -> 
     """A copy of a checkpoint in float32, changed."""
     shutil.copytree(source, folder)
     tensors = {
-        name: tensor.astype(np.float32) for name, tensor in load_file(source / "model.safetensors").items()
+        name: tensor.float().numpy() for name, tensor in load_file(source / "model.safetensors").items()
     }
     change(tensors, factor)
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})

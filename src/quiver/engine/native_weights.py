@@ -29,7 +29,7 @@ from quiver.models.checkpoint import Checkpoint
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int32]
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 """To be raised whenever packing gives other bytes, so that no packed file of before is used."""
 
 ELEMENTS = {"F32": 0, "BF16": 1, "F16": 3, "F8_E4M3": 4}
