@@ -57,9 +57,9 @@ Mean reciprocal rank at 10 on documentation that nothing was fitted on (SQLite's
 ## Limits
 
 Instructions change little: the teacher knows two, "query" and "passage", and an instruction's tokens are
-hidden from the query's. Behind 512 tokens the teacher's places repeat. Scripts whose pieces were left out fall
-to bytes and are understood poorly; English, Chinese, Japanese, Korean, Russian, Arabic, Hindi and the languages
-of Europe were kept first. The published Qwen3-Embedding models are far better.
+hidden from the query's. Behind 512 tokens the teacher's places repeat. Scripts whose pieces were left out
+fall to bytes and are understood poorly; English, Chinese, Japanese, Korean, Russian, Arabic, Hindi and the
+languages of Europe were kept first. The published Qwen3-Embedding models are far better.
 {_DATA}"""
 
 RERANKER_CARD = f"""---

@@ -92,6 +92,7 @@ def embed_files(
                 advance(counts.rows)
         report.seconds = time.monotonic() - begun
     _check_whole(folder, shards, report.total)
+    folder.remove_unfinished({part_name(shard.number) for shard in shards})
     if is_table:
         _write_table(output.rstrip("/"), folder, shards)
     return report

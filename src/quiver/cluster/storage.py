@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, BinaryIO
 
 from quiver.cluster.extra import check_installed
@@ -77,6 +77,13 @@ class Place:
         """All bytes of the file."""
         content: bytes = self._system.cat_file(self._path)
         return content
+
+    def remove_unfinished(self, names: Collection[str]) -> None:
+        """Remove what writers that died left in the folder of files by these names."""
+        for found in self.names():
+            name, _, _ = found.removeprefix(".").rpartition(".")
+            if found.startswith(".") and name in names:
+                self._system.rm(f"{self._path}/{found}")
 
     def write_whole(self, write: Callable[[Any], None]) -> None:
         """Let ``write`` fill a file that appears under its name only when it is complete.
