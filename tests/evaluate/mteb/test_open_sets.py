@@ -39,8 +39,9 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def embedder() -> Embedder:
-    return Embedder()
+def embedder(embedder_folder: Path) -> Embedder:
+    """Any will do, since it is the evaluators that are compared."""
+    return Embedder(embedder_folder, on_too_long="truncate")
 
 
 @pytest.fixture
