@@ -39,9 +39,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def embedder(embedder_folder: Path) -> Embedder:
-    """Any will do, since it is the evaluators that are compared."""
-    return Embedder(embedder_folder, on_too_long="truncate")
+def embedder() -> Embedder:
+    return Embedder()
 
 
 @pytest.fixture
