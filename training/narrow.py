@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -136,41 +136,34 @@ def _through(layer: torch.nn.Module, calls: Sequence[Call]) -> list[torch.Tensor
     return [layer(state, **settings) for state, settings in calls]
 
 
+def _products(layer: torch.nn.Module, calls: Sequence[Call]) -> dict[str, torch.Tensor]:
+    """Sum over all tokens the products of inputs with each other, by the first matrix that reads them."""
+    found: dict[str, torch.Tensor] = {}
+
+    def add(name: str, inputs: torch.Tensor) -> None:
+        tokens = inputs.reshape(-1, inputs.shape[-1])
+        made = tokens.T @ tokens
+        found[name] = found[name] + made if name in found else made
+
+    hooks = [
+        layer.get_submodule(name).register_forward_pre_hook(lambda _, inputs, name=name: add(name, inputs[0]))
+        for name in _FIRST_READERS
+    ]
+    _through(layer, calls)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
 def _narrow_layer(layer: torch.nn.Module, calls: Sequence[Call]) -> dict[str, torch.Tensor]:
     """Round a layer's matrices, in place, and give them as they are stored."""
-    products = _summed(
-        layer, _FIRST_READERS, lambda: _through(layer, calls), lambda inputs: inputs.T @ inputs
-    )
+    products = _products(layer, calls)
     stored = {}
     for name, first in zip(MATRICES, _SAME_INPUTS, strict=True):
         weight = layer.get_parameter(f"{name}.weight")
         stored[name] = rounded(weight, products[first])
         weight.copy_(stored[name].float())
     return stored
-
-
-@torch.no_grad()
-def _summed(
-    model: torch.nn.Module,
-    names: Sequence[str],
-    run: Callable[[], object],
-    of: Callable[[torch.Tensor], torch.Tensor],
-) -> dict[str, torch.Tensor]:
-    """Sum over a run what a function makes of the inputs [tokens, places] of some parts."""
-    found: dict[str, torch.Tensor] = {}
-
-    def add(name: str, inputs: torch.Tensor) -> None:
-        made = of(inputs.reshape(-1, inputs.shape[-1]))
-        found[name] = found[name] + made if name in found else made
-
-    hooks = [
-        model.get_submodule(name).register_forward_pre_hook(lambda _, inputs, name=name: add(name, inputs[0]))
-        for name in names
-    ]
-    run()
-    for hook in hooks:
-        hook.remove()
-    return found
 
 
 @torch.no_grad()

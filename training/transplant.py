@@ -2,12 +2,12 @@
 
 BERT and Qwen3 differ in five ways, and each is bridged. Places are rotary: a layer before all others adds the
 teacher's place vectors (`places.py`), and contents take the pairs that hardly turn. BERT norms the sum after
-each part and so scales what it passes on; here the sum is kept unscaled, and every reader undoes it.
-Norms of queries and keys hardly act beside a large constant. GELU is SiLU of 1.702 times its input, with a
-constant as the other factor. Biases are read from a constant place. What each part writes is then set once
-more by least squares, so that the sum comes as near to the teacher's as it can over some texts; this makes
-good for whatever the layers before did inexactly. A last layer takes the mean over the text, turned so that
-the first dimensions carry most.
+each part and so scales what it passes on; here the sum is kept unscaled, its constants grow with it, and
+every reader undoes it. Norms of queries and keys hardly act beside a large constant. GELU is SiLU of 1.702
+times its input; the other factor is as loud as the token. Biases are read from a constant place. What each
+part writes is then set once more by least squares, so that the sum comes as near to the teacher's as it can
+over some texts; this makes good for whatever the layers before did inexactly. A last layer takes the mean
+over the text, turned so that the first dimensions carry most.
 
     python transplant.py --cache CACHE --work WORK
 """
@@ -144,6 +144,13 @@ def moments_of(states: torch.Tensor) -> torch.Tensor:
     return factor.float()
 
 
+def evened_axes(directions: torch.Tensor) -> torch.Tensor:
+    """Give the principal axes of texts' directions, the one that carries most first, made more even."""
+    carried, axes = torch.linalg.eigh(directions.T @ directions)
+    evened: torch.Tensor = axes * (carried.mean() / carried) ** (_EVENED / 2)
+    return evened.flip(1)
+
+
 class Transplant:
     """Sets the network's weights layer by layer, and has each correct what the ones before left inexact."""
 
@@ -271,17 +278,18 @@ class Transplant:
 
         A unit's gate reads the steady constant, which is small where a token's content is loud.
         """
-        before, ordinary = self.stream.level, place(STEADY) - place(FIRST) - place(CLOSING)
+        before = self.stream.level
         gate[_GELU:] = place(STEADY, _STEADILY)
         gate[_LOUD] = place(STEADY, _AS_LOUD)
-        for row, where in enumerate((*reset.tolist(), STEADY, CONSTANT, *_MARKS), _GELU):
+        carried = (STEADY, CONSTANT, *_MARKS)
+        for row, where in enumerate((*reset.tolist(), *carried), _GELU):
             up[row] = place(where)
-        up[_LOUD] = ordinary
+        up[_LOUD] = place(STEADY) - place(FIRST) - place(CLOSING)
         steady, loud = _silu(_STEADILY), _silu(_AS_LOUD)
         down[reset, torch.arange(_GELU, _GELU + _LINEAR)] = change * before / steady
-        for row, where in enumerate((STEADY, CONSTANT, *_MARKS), _GELU + _LINEAR):
-            down[where, row] = (level - before) / steady
-        down[CONSTANT, _GELU + _LINEAR + 1] = -before / steady
+        for row, where in enumerate(carried, _GELU + _LINEAR):
+            # The old constant goes; a new one follows the token's loudness.
+            down[where, row] = ((0 if where == CONSTANT else level) - before) / steady
         down[CONSTANT, _LOUD] = level / loud
         down[CONSTANT, [_FIRST_UNIT, _FIRST_UNIT + 1]] = level / steady
 
@@ -334,8 +342,10 @@ class Transplant:
             key[first + _QUERY_CONSTANT] = place(MASKED, -_HIDES / HEAD_DIMENSION**0.5)
         states = self.sample.traces.normed[-1] * stream.gain + stream.shift
         pooled = torch.stack([text.mean(0) for text in states.split(self.sample.sizes)])
-        asked, plain = (self._usual(pooled, kind) for kind in (self.sample.asked, ~self.sample.asked))
-        basis = self._axes(pooled, asked, plain)
+        directions = normalize(pooled) * pooled.norm(dim=1).median()
+        are_asked = self.sample.asked
+        asked, plain = (directions[kind].mean(0) for kind in (are_asked, ~are_asked))
+        basis = evened_axes(directions - torch.where(are_asked[:, None], asked, plain))
         value[:CONTENT] = stream.reader(basis.T, -basis.T @ plain)
         value[:CONTENT, INSTRUCTED] = basis.T @ (plain - asked)
         spread = ((pooled - pooled.mean(0)) @ basis).square().sum(1).mean().sqrt()
@@ -343,20 +353,6 @@ class Transplant:
         rows = torch.arange(CONTENT)
         output[rows, rows] = _POOLED * stream.size * HIDDEN**0.5 / spread
         self.model.get_parameter("norm.weight")[CONTENT:] = 0
-
-    @staticmethod
-    def _usual(pooled: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-        """Give the mean of some texts' directions, as long as pooled states are."""
-        usual: torch.Tensor = normalize(pooled[chosen]).mean(0) * pooled.norm(dim=1).median()
-        return usual
-
-    def _axes(self, pooled: torch.Tensor, asked: torch.Tensor, plain: torch.Tensor) -> torch.Tensor:
-        """Give the principal axes of texts' directions, the one that carries most first, made more even."""
-        less = torch.where(self.sample.asked[:, None], asked, plain)
-        directions = normalize(pooled) * pooled.norm(dim=1).median() - less
-        carried, axes = torch.linalg.eigh(directions.T @ directions)
-        evened: torch.Tensor = axes * (carried.mean() / carried) ** (_EVENED / 2)
-        return evened.flip(1)
 
 
 def transplanted(cache: Path, work: Path) -> Qwen3Model:
