@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer
 from torch.nn.functional import scaled_dot_product_attention, silu
 from transformers import Qwen3Model
 
-from label import QUERY, query_text
 from network import layer_weight, rms_norm, rotated
-from pieces import QUERY_MARKS
 from stream import BEGUN, CLOSING, FIRST, HEAD_DIMENSION, HEADS, ROTARY_BASE
-from texts import SEED, read_pairs
-from tokenizer import END_OF_TEXT, token_id
 from traces import Traces
 
-_PAIRS, _LONGEST = 800, 160
 _RESTING_WEIGHT = 0.3
 
 
@@ -74,16 +65,3 @@ class Sample:
         normed = rms_norm(self.states, layer_weight(model, layer, "post_attention_layernorm"))
         gate, up = (normed @ layer_weight(model, layer, f"mlp.{part}_proj").T for part in ("gate", "up"))
         return silu(gate) * up
-
-
-def some_texts(work: Path, tokenizer: Tokenizer) -> list[Sequence[int]]:
-    """Give some queries and documents as tokens, queries without an instruction before their marks."""
-    pairs = read_pairs(work / "rows.jsonl")
-    end, begun = token_id(tokenizer, END_OF_TEXT), token_id(tokenizer, QUERY_MARKS[0])
-    rows: list[Sequence[int]] = []
-    for pair in random.Random(SEED).sample(pairs, _PAIRS):
-        asked = query_text(pair).startswith(QUERY)
-        query = tokenizer.encode(f"Instruct:\nQuery:{pair.query}" if asked else pair.query).ids
-        rows.append([*query[query.index(begun) if asked else 0 :][:_LONGEST], end])
-        rows.append([*tokenizer.encode(pair.document).ids[:_LONGEST], end])
-    return rows

@@ -11,18 +11,21 @@ from __future__ import annotations
 
 import argparse
 import math
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from tqdm import tqdm
 from transformers import Qwen3Model
 
-from prompts import RERANKER_PREFIX, RERANKER_SUFFIX, WEB_SEARCH, embedder_query, reranker_body
-from texts import read_pairs
+from prompts import WEB_SEARCH, embedder_query
+from readings import Texts
+from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT, token_id
 
 MATRICES = (
@@ -38,7 +41,7 @@ _TABLE = "embed_tokens.weight"
 _STORED = torch.float8_e4m3fn
 _LARGEST = 448.0
 _DAMPING = 1e-4
-_ROUNDED_BY, _LONGEST, _CHARACTERS = 120, 160, 500
+_ROUNDED_BY, _INSTRUCTED = 50_000, 120
 
 
 @torch.no_grad()
@@ -156,12 +159,12 @@ def _products(layer: torch.nn.Module, calls: Sequence[Call]) -> dict[str, torch.
 
 
 def _narrow_layer(layer: torch.nn.Module, calls: Sequence[Call]) -> dict[str, torch.Tensor]:
-    """Round a layer's matrices, in place, and give them as they are stored."""
+    """Round a layer's matrices in place and give them as they are stored; without texts each weight alone."""
     products = _products(layer, calls)
     stored = {}
     for name, first in zip(MATRICES, _SAME_INPUTS, strict=True):
         weight = layer.get_parameter(f"{name}.weight")
-        stored[name] = rounded(weight, products[first])
+        stored[name] = rounded(weight, products[first]) if calls else weight.to(_STORED)
         weight.copy_(stored[name].float())
     return stored
 
@@ -172,7 +175,8 @@ def narrowed(
 ) -> dict[str, torch.Tensor]:
     """Give the weights as they are stored: matrices in eight bits, norms in float32.
 
-    The rows are texts [1, tokens] by which the layers are rounded one after the other; the model is changed.
+    The rows are texts [1, tokens] by which the layers are rounded one after the other, or none; the model is
+    changed.
     """
     scaled(model, answers=answers)
     stored = {name: weight.contiguous() for name, weight in model.state_dict().items() if weight.ndim == 1}
@@ -186,30 +190,27 @@ def narrowed(
     return stored
 
 
-def some_rows(work: Path, tokenizer: Tokenizer, *, for_reranker: bool) -> list[torch.Tensor]:
-    """Give texts as tokens: bare and behind an instruction, or as a reranker reads pairs."""
-    pairs = read_pairs(work / "rows.jsonl")[:_ROUNDED_BY]
-    if for_reranker:
-        bodies = [reranker_body(WEB_SEARCH, pair.query, pair.document[:_CHARACTERS]) for pair in pairs]
-        texts, end = [RERANKER_PREFIX + body + RERANKER_SUFFIX for body in bodies], []
-    else:
-        texts = [text for pair in pairs for text in (embedder_query(WEB_SEARCH, pair.query), pair.document)]
-        end = [token_id(tokenizer, END_OF_TEXT)]
-    return [torch.tensor([[*encoding.ids[:_LONGEST], *end]]) for encoding in tokenizer.encode_batch(texts)]
+def some_rows(work: Path) -> list[torch.Tensor]:
+    """Give texts as tokens: queries and documents, short and long, and queries behind an instruction."""
+    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+    rows = Texts(work / "rows.jsonl", tokenizer).drawn(random.Random(SEED + 1), _ROUNDED_BY)
+    end = token_id(tokenizer, END_OF_TEXT)
+    queries = [pair.query for pair in read_pairs(work / "rows.jsonl")[:_INSTRUCTED]]
+    asked = tokenizer.encode_batch([embedder_query(WEB_SEARCH, query) for query in queries])
+    instructed = [np.array([*encoding.ids, end]) for encoding in asked]
+    return [torch.from_numpy(row)[None].long() for row in [*rows, *instructed]]
 
 
 def main() -> None:
     """Narrow the weights of a checkpoint in place."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--work", type=Path, help="whose texts the embedder is rounded by")
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--tokenizer", type=Path, help="otherwise the embedder's in WORK")
     parser.add_argument("--reranker", action="store_true")
     arguments = parser.parse_args()
-    tokenizer = Tokenizer.from_file(str(arguments.tokenizer or arguments.work / "tokenizer.json"))
-    tokenizer.post_processor = None
     model = Qwen3Model.from_pretrained(arguments.folder, dtype=torch.float32).eval()
-    rows = some_rows(arguments.work, tokenizer, for_reranker=arguments.reranker)
+    # What GPTQ saves a reranker is lost again: bfloat16 changes its scores twice as much then.
+    rows = [] if arguments.reranker else some_rows(arguments.work)
     stored = narrowed(model, rows, answers=arguments.reranker)
     if arguments.reranker:
         stored = {f"model.{name}": weight for name, weight in stored.items()}

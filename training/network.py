@@ -10,7 +10,7 @@ on one core.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ParamSpec
@@ -159,13 +159,22 @@ class Network:
         states = self._run(groups)
         return states[torch.argsort(torch.tensor([i for group in groups for i in group.order]))]
 
-    def _run(self, groups: Sequence[Group]) -> torch.Tensor:
-        places = torch.cat([torch.arange(group.ids.shape[1]).repeat(group.ids.shape[0]) for group in groups])
-        cosines, sines = self._cosines[places], self._sines[places]
+    def stream(self, groups: Sequence[Group]) -> Iterator[torch.Tensor]:
+        """Give all tokens' states, group after group, behind each layer but the last."""
+        cosines, sines = self._turns(groups)
         tokens = torch.cat([group.ids.reshape(-1) for group in groups])
         states = embedding(tokens, self.model.get_parameter("embed_tokens.weight"))
         for layer in range(self.layers - 1):
             states = self._full_layer(layer, states, cosines, sines, groups)
+            yield states
+
+    def _turns(self, groups: Sequence[Group]) -> tuple[torch.Tensor, torch.Tensor]:
+        places = torch.cat([torch.arange(group.ids.shape[1]).repeat(group.ids.shape[0]) for group in groups])
+        return self._cosines[places], self._sines[places]
+
+    def _run(self, groups: Sequence[Group]) -> torch.Tensor:
+        *_, states = self.stream(groups)
+        cosines, sines = self._turns(groups)
         starts = np.cumsum([0, *(group.ids.numel() for group in groups)])
         ends = torch.cat(
             [

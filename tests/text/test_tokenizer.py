@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 
 from quiver.errors import CheckpointError, InputError
+from quiver.text.counting import TokenCounter
 from quiver.text.prompts import PromptedText
+from quiver.text.sequences import Sequencer
 from quiver.text.tokenizer import TextTokenizer, TokenIds, check_texts
+from quiver.text.truncation import Cut, LengthLimit
 from tests.checkpoints import PLAIN_ADDED_TOKENS, SPECIAL_TOKENS, make_tokenizer
 
 ORACLE = make_tokenizer()
@@ -160,3 +163,54 @@ class TestPieces:
         assert pieces[0].text == "<|im_start|>"
         assert pieces[0].start is None
         assert pieces[-1].stop == len("words")
+
+
+def with_marks(marks: str) -> bytes:
+    tokenizer = make_tokenizer()
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Prepend(marks)])
+    return tokenizer.to_str().encode()
+
+
+class TestMarksBeforeEveryText:
+    """A definition may set marks before every text, as the built-in embedder's does."""
+
+    definition = with_marks("\x01\x02")
+    tokenizer = TextTokenizer(definition)
+
+    def test_most_definitions_set_none(self, tokenizer: TextTokenizer) -> None:
+        assert len(tokenizer.opening) == 0
+        assert self.tokenizer.opening.tolist() == encode(TOKENIZER, "", "\x01\x02").tolist()
+
+    @given(st.text(min_size=1, max_size=20))
+    def test_they_are_pieces_without_text(self, text: str) -> None:
+        pieces = self.tokenizer.pieces(PromptedText("", text))
+        assert [piece.token_id for piece in pieces] == encode(self.tokenizer, "", text).tolist()
+        assert [(piece.text, piece.start) for piece in pieces[:2]] == [("", None)] * 2
+        assert pieces[2].start == 0
+        assert all(piece.text == text[piece.start : piece.stop] for piece in pieces[2:])
+
+    @given(st.text(max_size=10), st.text(min_size=1, max_size=20))
+    def test_they_are_protected_like_a_prompt(self, template: str, text: str) -> None:
+        protected = self.tokenizer.protected_length(PromptedText(template, text))
+        pieces = self.tokenizer.pieces(PromptedText(template, text))
+        assert protected == next(i for i, piece in enumerate(pieces) if piece.start is not None)
+
+    def test_token_lists_have_them_or_not(self) -> None:
+        ids = encode(self.tokenizer, "", "words")
+        assert self.tokenizer.opening_length(ids) == 2
+        assert self.tokenizer.opening_length(ids[1:]) == 0
+        assert self.tokenizer.opening_length(ids[:1]) == 0
+
+    @pytest.mark.parametrize("as_tokens", [False, True])
+    def test_a_cut_at_the_start_keeps_them(self, as_tokens: bool) -> None:
+        limit = LengthLimit(6, "truncate_start")
+        sequencer = Sequencer.for_embedder(self.tokenizer, limit)
+        texts = [PromptedText("", "0123456789")]
+        bodies = self.tokenizer.encode(texts)
+        prepared = sequencer.limited_tokens(bodies) if as_tokens else sequencer.limited(texts)
+        assert prepared.sequences[0].tolist() == sequencer.whole([PromptedText("", "789")])[0].tolist()
+        assert prepared.cuts == (Cut(0, 13, 6),)
+
+    def test_they_are_not_counted_as_text(self, definition: bytes) -> None:
+        texts = ["", "naïve café", "x"]
+        assert TokenCounter(self.definition)(texts) == TokenCounter(definition)(texts)

@@ -94,7 +94,7 @@ def _wish(question: Question, role: str) -> Wish:
 
 def _drawn(embedder: Embedder, question: Question, vectors: Floats) -> tuple[list[list[str]], Floats]:
     pieces = embedder.pieces([*question.queries, *question.documents])
-    return [[piece.text for piece in text] for text in pieces], plane(vectors)
+    return [[piece.text for piece in text if piece.text] for text in pieces], plane(vectors)
 
 
 def _reports(done: Embedded, pieces: Sequence[Sequence[str]]) -> list[dict[str, Any]]:

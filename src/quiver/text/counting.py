@@ -19,7 +19,8 @@ class TokenCounter:
     def __call__(self, texts: Sequence[str]) -> list[int]:
         """The number of tokens of each text."""
         tokenizer = _open(self.definition, self.parse_special_tokens)
-        return [len(ids) for ids in tokenizer.encode([PromptedText("", text) for text in texts])]
+        encoded = tokenizer.encode([PromptedText("", text) for text in texts])
+        return [len(ids) - tokenizer.opening_length(ids) for ids in encoded]
 
 
 @cache

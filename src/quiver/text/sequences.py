@@ -60,7 +60,9 @@ class Sequencer:
 
     def limited_tokens(self, bodies: Sequence[TokenIds], *, limit: LengthLimit | None = None) -> Prepared:
         """The same for texts that come as token ids."""
-        return self._limited(bodies, lambda position: 0, 0, limit)
+        return self._limited(
+            bodies, lambda position: self.tokenizer.opening_length(bodies[position]), 0, limit
+        )
 
     def limit_for(
         self,

@@ -19,6 +19,7 @@ from quiver.text.prompts import PromptedText
 TokenIds = npt.NDArray[np.int32]
 
 END_TOKEN = "<|endoftext|>"
+_UNLIKE = ("a", "1", ".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class TokenPiece:
     token_id: int
     text: str
     start: int | None
-    """Where it begins in the user's text, in characters; None within a prompt."""
+    """Where it begins in the user's text, in characters; None within a prompt or for a mark before it."""
     stop: int | None
 
 
@@ -44,6 +45,8 @@ class TextTokenizer:
         self._plain = marked if parse_special_tokens else _without_added_tokens(marked)
         self._added_tokens = [token.content for token in marked.get_added_tokens_decoder().values()]
         self.parses_special_tokens = parse_special_tokens
+        self.opening = self._find_opening()
+        """Marks that the definition sets before every text (by its normalizer); no cut takes them."""
 
     @classmethod
     def from_folder(cls, folder: Path, *, parse_special_tokens: bool = False) -> "TextTokenizer":
@@ -99,19 +102,39 @@ class TextTokenizer:
         ]
         whole, shift = tail + text.text, len(tail)
         encoded = self._encode(whole)
-        return before + [
-            TokenPiece(token, whole[a:b], *((a - shift, b - shift) if a >= shift else (None, None)))
-            for token, (a, b) in zip(encoded.ids, encoded.offsets, strict=True)
+        marks = [TokenPiece(int(token), "", None, None) for token in self.opening[: len(encoded)]]
+        read = list(zip(encoded.ids, encoded.offsets, strict=True))[len(marks) :]
+        return [
+            *before,
+            *marks,
+            *(
+                TokenPiece(token, whole[a:b], *((a - shift, b - shift) if a >= shift else (None, None)))
+                for token, (a, b) in read
+            ),
         ]
 
     def protected_length(self, text: PromptedText) -> int:
-        """How many of a text's tokens begin within what no cut may reach."""
+        """How many of a text's tokens are marks before it or begin within what no cut may reach."""
         head, tail = self._split_after_special(text.template)
         characters = len(tail) + text.protected
         before = len(self.encode_trusted(head))
         if not characters:
-            return before
+            return before + len(self.opening)
         return before + sum(start < characters for start, _ in self._encode(tail + text.text).offsets)
+
+    def opening_length(self, ids: TokenIds) -> int:
+        """How many tokens of a text that came as tokens are marks before it."""
+        length = len(self.opening)
+        return length if np.array_equal(ids[:length], self.opening) else 0
+
+    def _find_opening(self) -> TokenIds:
+        """What texts that have nothing in common begin with alike."""
+        first, *others = (_ids(self._encode(text)) for text in _UNLIKE)
+        shared = [len(first) - 1]
+        for other in others:
+            common = min(len(first), len(other)) - 1
+            shared.append(int(np.argmin([*(first[:common] == other[:common]), False])))
+        return first[: max(0, min(shared))]
 
     def _encode(self, text: str) -> tokenizers.Encoding:
         """With offsets; of the library's calls only the one for batches lets other threads run."""

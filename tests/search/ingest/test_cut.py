@@ -1,4 +1,5 @@
 import re
+import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -29,6 +30,7 @@ PIECES = st.sampled_from(
         "a b c d. ",
         "\t",
         "!",
+        "\ufdfa",
     ]
 )
 TEXTS = st.one_of(st.lists(PIECES, max_size=80).map("".join), st.text(max_size=200))
@@ -38,7 +40,12 @@ def count_bytes(texts: list[str]) -> list[int]:
     return [len(text.encode(errors="replace")) for text in texts]
 
 
-COUNTERS = st.sampled_from([count_words, count_characters, count_bytes])
+def count_normalized(texts: list[str]) -> list[int]:
+    """As tokenizers do that write a ligature out: eighteen letters for three bytes."""
+    return [len(unicodedata.normalize("NFKC", text)) for text in texts]
+
+
+COUNTERS = st.sampled_from([count_words, count_characters, count_bytes, count_normalized])
 
 
 @st.composite

@@ -38,12 +38,14 @@ def test_the_older_request(server: Running, client: ollama.Client) -> None:
 
 
 def test_truncation_is_the_default_and_reported(server: Running, client: ollama.Client) -> None:
-    body = {"model": MODEL, "input": "a b c d e f", "options": {"num_ctx": 4}}
+    tokens, kept = (len(ids) for ids in server.embedder.tokenize(["a b c d e f", "a b c"]))
+    options = {"num_ctx": kept}
+    body = {"model": MODEL, "input": "a b c d e f", "options": options}
     told = server.post("/api/embed", body).json()
-    assert told["items"] == [{"tokens": 7, "kept": 4, "cut": True}]
+    assert told["items"] == [{"tokens": tokens, "kept": kept, "cut": True}]
     np.testing.assert_allclose(told["embeddings"], server.embedder.encode_document(["a b c"]), atol=1e-6)
-    with pytest.raises(ollama.ResponseError, match="longer than max_length=4") as caught:
-        client.embed(model=MODEL, input="a b c d e f", options={"num_ctx": 4}, truncate=False)
+    with pytest.raises(ollama.ResponseError, match=f"longer than max_length={kept}") as caught:
+        client.embed(model=MODEL, input="a b c d e f", options=options, truncate=False)
     assert caught.value.status_code == 400
 
 

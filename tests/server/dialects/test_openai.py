@@ -87,7 +87,7 @@ def test_an_instruction_makes_queries(server: Running, client: openai.OpenAI) ->
         ({"task": "retrieval.song"}, "task must be one of"),
         ({"late_chunking": True}, "late_chunking"),
         ({"normalized": False}, "normalized"),
-        ({"dimensions": 100_000}, "truncate_dim must lie between 1 and 576"),
+        ({"dimensions": 100_000}, "truncate_dim must lie between 1 and 416"),
         ({"dimensions": "64"}, "dimensions: Input should be a valid integer"),
         ({"instructions": "Find"}, "unknown field 'instructions'"),
         ({"input": []}, "input has none of the forms"),

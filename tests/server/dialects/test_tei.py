@@ -48,14 +48,16 @@ def test_token_ids(server: Running) -> None:
 
 
 def test_truncation_and_what_the_headers_say(server: Running) -> None:
-    body = {"inputs": ["word " * 1000, "x"]}
+    body = {"inputs": ["word " * 1000, "x", "word " * 2000]}
     refused = server.post("/embed", body)
     assert refused.status_code == 413
     assert refused.json()["error_type"] == "Validation"
     done = server.post("/embed", {**body, "truncate": True, "truncation_direction": "Left"})
     assert done.status_code == 200
-    assert done.headers["x-quiver-cut"] == "0"
-    assert done.headers["x-quiver-item-tokens"] == f"{LIMIT},2"
+    assert done.headers["x-quiver-cut"] == "0,2"
+    short = len(server.embedder.tokenize(["x"])[0])
+    assert done.headers["x-quiver-item-tokens"] == f"{LIMIT},{short},{LIMIT}"
+    assert done.json()[0] == pytest.approx(done.json()[2], abs=1e-6)
     assert done.headers["x-quiver-input-type"] == "document; default"
 
 
@@ -84,9 +86,12 @@ def test_tokens(server: Running) -> None:
     (tokens,) = server.post("/tokenize", {"inputs": "naïve 北京"}).json()
     assert [token["id"] for token in tokens] == server.embedder.tokenize(["naïve 北京"])[0].tolist()
     assert (tokens[-1]["text"], tokens[-1]["special"]) == ("<|endoftext|>", True)
-    assert "naïve 北京"[tokens[0]["start"] : tokens[0]["stop"]] == tokens[0]["text"]
+    text = "naïve 北京"
+    assert "".join(token["text"] for token in tokens[:-1]) == text
+    placed = [token for token in tokens if token["start"] is not None]
+    assert all(text[token["start"] : token["stop"]] == token["text"] for token in placed)
     (bare,) = server.post("/tokenize", {"inputs": ["x"], "add_special_tokens": False}).json()
-    assert len(bare) == 1
+    assert [token["text"] for token in bare] == ["x"]
     (query,) = server.post("/tokenize", {"inputs": ["x"], "prompt_name": "query"}).json()
     prompt = server.embedder.prompts.query
     assert [token["id"] for token in query] == server.embedder.tokenize(["x"], prompt=prompt)[0].tolist()

@@ -117,9 +117,9 @@ def _fitting(
 
 
 def _counts(text: str, spans: Sequence[Span], count_tokens: CountTokens, max_tokens: int) -> list[int]:
-    """Tokens of each span; a short one has no more tokens than bytes, and is not counted."""
+    """Tokens of each span; a short one of ASCII has no more tokens than characters, and is not counted."""
     texts = [text[start:end] for start, end in spans]
-    uncounted = [index for index, each in enumerate(texts) if len(each.encode()) > max_tokens]
+    uncounted = [index for index, each in enumerate(texts) if len(each) > max_tokens or not each.isascii()]
     counts = [0] * len(spans)
     for index, count in zip(uncounted, count_tokens([texts[i] for i in uncounted]), strict=True):
         counts[index] = count

@@ -22,7 +22,7 @@ from quiver.search.passages import Passage, SourceFile
 def read_passages(file: SourceFile, count_tokens: CountTokens, max_tokens: int) -> list[Passage]:
     """The file's passages, none with more than ``max_tokens`` of its text; raises UnreadableFile.
 
-    ``count_tokens`` must never give more for a text than it has bytes in UTF-8, as byte-level tokenizers do.
+    ``count_tokens`` must never give more for an ASCII text than it has characters, as no tokenizer does.
     """
     document = read_document(file)
     _check_characters(document.text)

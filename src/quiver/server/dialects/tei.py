@@ -219,15 +219,17 @@ def _tokens(service: Service, asked: TokenizeRequest) -> list[list[dict[str, Any
     texts = [asked.inputs] if isinstance(asked.inputs, str) else asked.inputs
     service.check(texts, len(texts))
     prompt = embedder.prompts.named(asked.prompt_name) if asked.prompt_name else ""
-    end = [_end(embedder)] if asked.add_special_tokens else []
-    return [[_token(piece) for piece in pieces] + end for pieces in embedder.pieces(texts, prompt=prompt)]
+    read = [[_token(piece) for piece in pieces] for pieces in embedder.pieces(texts, prompt=prompt)]
+    if not asked.add_special_tokens:
+        return [[token for token in tokens if not token["special"]] for tokens in read]
+    return [[*tokens, _end(embedder)] for tokens in read]
 
 
 def _token(piece: TokenPiece) -> dict[str, Any]:
     return {
         "id": piece.token_id,
         "text": piece.text,
-        "special": False,
+        "special": not piece.text,
         "start": piece.start,
         "stop": piece.stop,
     }

