@@ -12,7 +12,7 @@ from network import layer_weight, rms_norm, rotated
 from stream import BEGUN, CLOSING, FIRST, HEAD_DIMENSION, HEADS, ROTARY_BASE
 from traces import Traces
 
-_RESTING_WEIGHT = 0.3
+RESTING_WEIGHT = 0.3
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Sample:
 
     def __post_init__(self) -> None:
         resting = (self.states[:, FIRST] + self.states[:, CLOSING]).clamp(max=1)
-        self.weights = 1 - (1 - _RESTING_WEIGHT) * resting
+        self.weights = 1 - (1 - RESTING_WEIGHT) * resting
         self.asked = torch.stack([text[0, BEGUN] for text in self.states.split(self.sizes)]) > 0
         places = torch.cat([torch.arange(float(size)) for size in self.sizes])
         half = HEAD_DIMENSION // 2

@@ -6,7 +6,7 @@ squares, as a share of the state's variance), and so is the mean over the text i
 the token table, the layer of places and the last layer stay as they were set. Adam's rate is a share of each
 matrix's size. A run that was stopped goes on from its last checkpoint.
 
-    python heal.py --cache CACHE --work WORK --steps 600
+    python heal.py --cache CACHE --work WORK
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from torch.multiprocessing.spawn import spawn
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 from transformers import Qwen3Model
 
+from followed import RESTING_WEIGHT
+from narrow import MATRICES
 from network import Group, Network, grouped
 from readings import Texts
 from sources import TEACHER_SOURCE, unpacked
@@ -43,12 +45,7 @@ _WARM_STEPS = 30
 _TOKENS = 2_000
 """A step, in each process"""
 _POOLED_SHARE = 1.0
-_RESTING_WEIGHT = 0.3
 _CHECKPOINT_STEPS, _TELL_STEPS, _MEASURED = 50, 10, 4_000
-_LEARNS = (
-    *(f"self_attn.{side}_proj" for side in "qkvo"),
-    *(f"mlp.{part}_proj" for part in ("gate", "up", "down")),
-)
 
 
 class Follower:
@@ -107,7 +104,7 @@ def counted_of(groups: Sequence[Group], network: Network) -> torch.Tensor:
     for group in groups:
         resting = table[group.ids][..., [FIRST, CLOSING]].sum(-1).clamp(max=1)
         here = torch.arange(group.ids.shape[1]) <= group.last[:, None]
-        parts.append((here * (1 - (1 - _RESTING_WEIGHT) * resting)).flatten())
+        parts.append((here * (1 - (1 - RESTING_WEIGHT) * resting)).flatten())
     return torch.cat(parts).detach()
 
 
@@ -176,7 +173,7 @@ class Learner:
         groups = []
         for layer in range(1, network.layers - 1):
             sizes = {}
-            for part in _LEARNS:
+            for part in MATRICES:
                 weight = network.weight(layer, part).requires_grad_()
                 sizes[part] = weight.detach()[:CONTENT, :CONTENT].square().mean().sqrt().item()
                 weight.register_hook(constants_kept(part))
@@ -298,7 +295,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
     (arguments.work / "heal.meeting").unlink(missing_ok=True)
