@@ -32,7 +32,7 @@ from extract import Pair
 from held_out import report_of
 from label import QUERY, Labels, PairLabels, pair_labels, query_text
 from network import Network, embed
-from optimizer import Optimizer
+from optimizer import Optimizer, share_gradients
 from pieces import DOCUMENT_MARKS, QUERY_MARKS
 from stream import CONTENT
 from texts import SEED, read_pairs
@@ -259,17 +259,6 @@ def asked_rows(batch: Batch, pairs: Sequence[Pair], tokenizer: Tokenizer) -> lis
     return rows
 
 
-def share_gradients(network: Network) -> None:
-    """Give every process the mean of all processes' gradients."""
-    for value in network.model.parameters():
-        if not value.requires_grad:
-            continue
-        if value.grad is None:
-            value.grad = torch.zeros_like(value)
-        dist.all_reduce(value.grad)
-        value.grad /= dist.get_world_size()
-
-
 def train(rank: int, arguments: argparse.Namespace) -> None:
     """Train as one of several processes, each with a thread and batches of its own, alike in weights."""
     work, processes = arguments.work, arguments.processes
@@ -293,7 +282,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         found = states[: len(batch.queries)], states[len(batch.queries) :]
         loss = batch_loss(found, targets.of(batch.pairs), batch, find_share=_FIND_SHARE)
         loss.backward()
-        share_gradients(trainer.network)
+        share_gradients(trainer.network.model)
         trainer.update(rate_share(trainer.step, arguments.steps))
         tokens += sum(map(len, rows))
         if rank:

@@ -16,7 +16,6 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -29,6 +28,7 @@ from transformers import Qwen3Model
 from followed import RESTING_WEIGHT
 from narrow import MATRICES
 from network import Group, Network, grouped
+from optimizer import share_gradients
 from readings import Texts
 from sources import TEACHER_SOURCE, unpacked
 from stream import CLOSING, CONTENT, FIRST, HEAD_DIMENSION, HIDDEN
@@ -103,8 +103,7 @@ def counted_of(groups: Sequence[Group], network: Network) -> torch.Tensor:
     parts = []
     for group in groups:
         resting = table[group.ids][..., [FIRST, CLOSING]].sum(-1).clamp(max=1)
-        here = torch.arange(group.ids.shape[1]) <= group.last[:, None]
-        parts.append((here * (1 - (1 - RESTING_WEIGHT) * resting)).flatten())
+        parts.append((group.filled * (1 - (1 - RESTING_WEIGHT) * resting)).flatten())
     return torch.cat(parts).detach()
 
 
@@ -112,31 +111,21 @@ def means(states: torch.Tensor, groups: Sequence[Group]) -> torch.Tensor:
     """Give each text's mean over its tokens [texts, dimensions]."""
     found = []
     for group, part in zip(groups, states.split([group.ids.numel() for group in groups]), strict=True):
-        here = torch.arange(group.ids.shape[1]) <= group.last[:, None]
+        here = group.filled
         part = part.view(*group.ids.shape, -1)
         found.append((part * here[..., None]).sum(1) / here.sum(1, keepdim=True))
     return torch.cat(found)
 
 
-@dataclass
-class Scales:
-    """By how much the stream is larger than the teacher's normed state, at each layer's end and place."""
-
-    values: list[torch.Tensor]
-
-    @classmethod
-    @torch.no_grad()
-    def fitted(cls, network: Network, follower: Follower, groups: Sequence[Group]) -> Scales:
-        """Fit them by least squares over some texts."""
-        counted = counted_of(groups, network)[:, None]
-        values = []
-        for found, wanted in zip(behind_layers(network, groups), follower.states(groups), strict=True):
-            parts = (
-                found - (counted * found).sum(0) / counted.sum(),
-                wanted - (counted * wanted).sum(0) / counted.sum(),
-            )
-            values.append((counted * parts[0] * parts[1]).sum(0) / (counted * parts[1].square()).sum(0))
-        return cls(values)
+@torch.no_grad()
+def fitted_scales(network: Network, follower: Follower, groups: Sequence[Group]) -> list[torch.Tensor]:
+    """Fit by how much the stream is larger than the teacher's normed state, at each layer's end and place."""
+    counted = counted_of(groups, network)[:, None]
+    scales = []
+    for found, wanted in zip(behind_layers(network, groups), follower.states(groups), strict=True):
+        ours, theirs = (part - (counted * part).sum(0) / counted.sum() for part in (found, wanted))
+        scales.append((counted * ours * theirs).sum(0) / (counted * theirs.square()).sum(0))
+    return scales
 
 
 def behind_layers(network: Network, groups: Sequence[Group]) -> Iterator[torch.Tensor]:
@@ -147,13 +136,13 @@ def behind_layers(network: Network, groups: Sequence[Group]) -> Iterator[torch.T
 
 
 def missed(
-    network: Network, follower: Follower, scales: Scales, groups: Sequence[Group]
+    network: Network, follower: Follower, scales: Sequence[torch.Tensor], groups: Sequence[Group]
 ) -> list[torch.Tensor]:
     """Give the share of the teacher's variance that each layer misses, and last that of the texts' means."""
     counted = counted_of(groups, network)
     shares = []
     taught = follower.states(groups)
-    for found, wanted, scale in zip(behind_layers(network, groups), taught, scales.values, strict=True):
+    for found, wanted, scale in zip(behind_layers(network, groups), taught, scales, strict=True):
         normed = _normed(found / scale)
         apart = (counted[:, None] * (normed - wanted).square()).sum() / counted.sum()
         mean = (counted[:, None] * wanted).sum(0) / counted.sum()
@@ -222,14 +211,6 @@ def constants_kept(part: str) -> Callable[[torch.Tensor], torch.Tensor]:
     return kept
 
 
-def share_gradients(network: Network) -> None:
-    """Give every process the mean of all processes' gradients."""
-    for value in network.model.parameters():
-        if value.grad is not None:
-            dist.all_reduce(value.grad)
-            value.grad /= dist.get_world_size()
-
-
 def rate_share(step: int, steps: int) -> float:
     """Give the share of the peak rate: up along a line, down along a cosine."""
     return min(1.0, (step + 1) / _WARM_STEPS) * 0.5 * (1 + math.cos(math.pi * step / steps))
@@ -258,7 +239,7 @@ def learn(rank: int, arguments: argparse.Namespace) -> None:
         name: grouped(held_out.drawn(random.Random(SEED), _MEASURED, long=long), end)
         for name, long in (("short", False), ("long", True))
     }
-    scales = Scales.fitted(network, follower, [group for groups in measured.values() for group in groups])
+    scales = fitted_scales(network, follower, [group for groups in measured.values() for group in groups])
     learner = Learner(network, work / "heal.checkpoint")
     texts = Texts(work / "rows.jsonl", tokenizer)
 
@@ -276,7 +257,7 @@ def learn(rank: int, arguments: argparse.Namespace) -> None:
         shares = missed(network, follower, scales, grouped(rows, end))
         loss = torch.stack(shares[:-1]).mean() + shares[-2] + _POOLED_SHARE * shares[-1]
         loss.backward()
-        share_gradients(network)
+        share_gradients(network.model)
         learner.update(rate_share(learner.step, arguments.steps))
         tokens += sum(map(len, rows))
         if rank == 0 and learner.step % _TELL_STEPS == 0:

@@ -25,7 +25,7 @@ from transformers import Qwen3Model
 
 from prompts import WEB_SEARCH, embedder_query
 from readings import Texts
-from texts import SEED, read_pairs
+from texts import SEED
 from tokenizer import END_OF_TEXT, token_id
 
 MATRICES = (
@@ -193,9 +193,10 @@ def narrowed(
 def some_rows(work: Path) -> list[torch.Tensor]:
     """Give texts as tokens: queries and documents, short and long, and queries behind an instruction."""
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
-    rows = Texts(work / "rows.jsonl", tokenizer).drawn(random.Random(SEED + 1), _ROUNDED_BY)
+    texts = Texts(work / "rows.jsonl", tokenizer)
+    rows = texts.drawn(random.Random(SEED + 1), _ROUNDED_BY)
     end = token_id(tokenizer, END_OF_TEXT)
-    queries = [pair.query for pair in read_pairs(work / "rows.jsonl")[:_INSTRUCTED]]
+    queries = [pair.query for pair in texts.pairs[:_INSTRUCTED]]
     asked = tokenizer.encode_batch([embedder_query(WEB_SEARCH, query) for query in queries])
     instructed = [np.array([*encoding.ids, end]) for encoding in asked]
     return [torch.from_numpy(row)[None].long() for row in [*rows, *instructed]]

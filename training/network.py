@@ -42,12 +42,17 @@ class Group:
     order: list[int]
 
     @cached_property
+    def filled(self) -> torch.Tensor:
+        """Which places hold tokens [texts, places]."""
+        return torch.arange(self.ids.shape[1]) <= self.last[:, None]
+
+    @cached_property
     def seen(self) -> torch.Tensor | None:
         """Which places hold tokens, if not all do [texts, 1, 1, places]."""
         length = self.ids.shape[1]
         if bool((self.last == length - 1).all()):
             return None
-        return (torch.arange(length) <= self.last[:, None])[:, None, None]
+        return self.filled[:, None, None]
 
 
 def grouped(rows: Sequence[NDArray[np.int32]], filler: int) -> list[Group]:

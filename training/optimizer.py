@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _MOMENTUM = 0.95
@@ -28,6 +29,17 @@ def orthogonal(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
         found = first * found + (second * square + third * square @ square) @ found
     made: torch.Tensor = (found.T if matrix.shape[0] > matrix.shape[1] else found).float()
     return made
+
+
+def share_gradients(model: torch.nn.Module) -> None:
+    """Give every process the mean of all processes' gradients."""
+    for value in model.parameters():
+        if not value.requires_grad:
+            continue
+        if value.grad is None:
+            value.grad = torch.zeros_like(value)
+        dist.all_reduce(value.grad)
+        value.grad /= dist.get_world_size()
 
 
 class Optimizer:

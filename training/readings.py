@@ -23,9 +23,9 @@ class Texts:
     """Endless texts as token rows: queries, documents, and documents of one source joined to long ones."""
 
     def __init__(self, file: Path, tokenizer: Tokenizer) -> None:
-        self._pairs, self._tokenizer = read_pairs(file), tokenizer
+        self.pairs, self._tokenizer = read_pairs(file), tokenizer
         self._by_source: dict[str, list[str]] = {}
-        for pair in self._pairs:
+        for pair in self.pairs:
             self._by_source.setdefault(pair.source, []).append(pair.document)
         self._end = token_id(tokenizer, END_OF_TEXT)
 
@@ -36,7 +36,7 @@ class Texts:
         rows: list[NDArray[np.int32]] = []
         left = budget
         while left > 0:
-            pair = generator.choice(self._pairs)
+            pair = generator.choice(self.pairs)
             ids: Sequence[int]
             if generator.random() < _LONG_SHARE if long is None else long:
                 documents = self._by_source[pair.source]

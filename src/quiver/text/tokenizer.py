@@ -7,6 +7,7 @@ string, since a token may straddle the border (``?\n`` is one token of Qwen3).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -102,14 +103,14 @@ class TextTokenizer:
         ]
         whole, shift = tail + text.text, len(tail)
         encoded = self._encode(whole)
-        marks = [TokenPiece(int(token), "", None, None) for token in self.opening[: len(encoded)]]
-        read = list(zip(encoded.ids, encoded.offsets, strict=True))[len(marks) :]
+        read = list(zip(encoded.ids, encoded.offsets, strict=True))
+        marks = len(self.opening)
         return [
             *before,
-            *marks,
+            *(TokenPiece(token, "", None, None) for token, _ in read[:marks]),
             *(
                 TokenPiece(token, whole[a:b], *((a - shift, b - shift) if a >= shift else (None, None)))
-                for token, (a, b) in read
+                for token, (a, b) in read[marks:]
             ),
         ]
 
@@ -129,12 +130,9 @@ class TextTokenizer:
 
     def _find_opening(self) -> TokenIds:
         """What texts that have nothing in common begin with alike."""
-        first, *others = (_ids(self._encode(text)) for text in _UNLIKE)
-        shared = [len(first) - 1]
-        for other in others:
-            common = min(len(first), len(other)) - 1
-            shared.append(int(np.argmin([*(first[:common] == other[:common]), False])))
-        return first[: max(0, min(shared))]
+        own = [self._encode(text).ids[:-1] for text in _UNLIKE]
+        alike = takewhile(lambda ids: len(set(ids)) == 1, zip(*own, strict=False))
+        return np.asarray([ids[0] for ids in alike], dtype=np.int32)
 
     def _encode(self, text: str) -> tokenizers.Encoding:
         """With offsets; of the library's calls only the one for batches lets other threads run."""
