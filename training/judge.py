@@ -1,17 +1,18 @@
 """The reranker, set by hand: a Qwen3 network that reads how near two texts are and which words they share.
 
-Nothing here is trained but the token vectors and one feed-forward part (`compared.py`). Every row of the
-table has the same length, so norms change nothing but scale. Layer 0 tells each token whether it is in the
-query or in the document. Layer 1 lets each token find its like in the query and take that one's rarity; its
-like before it in the document shares the attention, so a word that comes again counts less. Layer 2 takes
-the mean of the document's vectors into the closing "</think>" and the query's into the last token, which
-also sums what the document's tokens found over the query's rarity. There the trained part follows either
-mean. Layer 3 compares the two: the normed keys and queries of three heads give the cosines of three parts
-of the vectors. What was found and how near the means are decide between "yes" and "no".
+Nothing here is trained but the token vectors. Every row of the table has the same length, so norms change
+nothing but scale. Layer 0 tells each token whether it is in the query or in the document. Layer 1 lets each
+token find its like in the query and take that one's rarity; itself and its like before it in the document
+share the attention, and the square of the query's share counts: 1, 4/9, 1/4 of the first as a word comes
+again, much as in BM25. Layer 2 takes the mean of the document's vectors into the closing "</think>" and the
+query's into the last token, which also sums what the document's tokens found over the query's rarity. Layer
+3 compares the two means: the normed keys and queries of three heads give the cosines of three parts of the
+vectors. What was found and how near the means are decide between "yes" and "no".
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,25 +24,37 @@ from transformers import Qwen3ForCausalLM, Qwen3Model
 from shape import HEAD_DIMENSION
 from tokenizer import token_id
 
-HIDDEN, HEADS, LAYERS, FEED_FORWARD = 256, 4, 4, 192
-CONTENT, PART, PARTS = 180, 60, 3
+HIDDEN, HEADS, LAYERS, FEED_FORWARD = 224, 4, 4, 64
+PART, PARTS = 55, 3
+CONTENT = PART * PARTS
 _CODE_PLACES = (*range(20, 30), *range(52, 62))
 _MATCHING_HEADS = 2
 _CODES = range(CONTENT, CONTENT + _MATCHING_HEADS * len(_CODE_PLACES))
-ROW_LENGTH = 4.0
+# A norm makes a row four times as long, which floats of eight bits say exactly; tokens of query and document
+# have flags besides.
+_PLAIN = 4.0
+ROW_LENGTH = HIDDEN**0.5 / _PLAIN
 MARK = 2.0
 # The slowest pairs of rotary places barely turn with distance: they serve as plain dimensions.
 _SLOW = (31, 30, 29, 28)
 _FAINT = 0.2
-_GATE = 5.0
-# A norm makes a row of length 4 this many times as long; tokens of query and document have flags besides.
-_PLAIN = HIDDEN**0.5 / ROW_LENGTH
-_IN_QUERY, _IN_DOCUMENT = (
-    HIDDEN**0.5 / (ROW_LENGTH**2 + 3.25) ** 0.5,
-    HIDDEN**0.5 / (ROW_LENGTH**2 + 1) ** 0.5,
-)
+# A gate as steep as this is a line from a tenth on.
+_STEEP = 32.0
+# A norm makes a row four times as long, which floats of eight bits say exactly; tokens of query and document
+# have flags besides.
+_PLAIN = 4.0
+ROW_LENGTH = HIDDEN**0.5 / _PLAIN
+_SHARES_IN_QUERY, _SHARES_IN_DOCUMENT = (1, -1.5), (-2, 1)
+
+
+def _scale(*others: float) -> float:
+    """Say how much longer a norm makes a row that has other values besides."""
+    return math.sqrt(HIDDEN / (ROW_LENGTH**2 + sum(value**2 for value in others)))
+
+
+_IN_QUERY, _IN_DOCUMENT = _scale(*_SHARES_IN_QUERY, 1), _scale(*_SHARES_IN_DOCUMENT, 1)
 _LONGEST = 2.5
-MEAN_GAIN = 2.0
+_MEAN_GAIN = 2.0
 _ALL_FOUND = 4e-4
 _TEMPLATE = ("<|im_start|>", "<|im_end|>", "<think>", "</think>", "<", ">", ":", "\n", "\n\n", ">:")
 _LAST_WORDS = "</think>\n\n"
@@ -51,52 +64,51 @@ _LAST_WORDS = "</think>\n\n"
 class Places:
     """Places of the hidden state behind the content and the codes."""
 
-    constant: int = 220
-    rarity: int = 221
-    query_mark: int = 222
-    document_mark: int = 223
-    turn_mark: int = 224
-    closing: int = 225
-    ordinary: int = 226
-    ballast: int = 227
-    in_query: int = 228
-    in_document: int = 229
-    rare_in_query: int = 230
-    found: int = 231
-    score: int = 232
-    bias: int = 233
-    found_in_document: int = 234
+    constant: int = 205
+    rarity: int = 206
+    query_mark: int = 207
+    document_mark: int = 208
+    turn_mark: int = 209
+    closing: int = 210
+    ordinary: int = 211
+    ballast: int = 212
+    query_share: int = 213
+    document_share: int = 214
+    in_query: int = 215
+    in_document: int = 216
+    rare_in_query: int = 217
+    found: int = 218
+    found_in_document: int = 219
+    score: int = 220
+    bias: int = 221
 
 
 @dataclass(frozen=True)
 class Weighing:
     """What counts how much: found words against nearness, and where "yes" begins."""
 
-    found: float = 0.2
-    near: float = 1.0
-    threshold: float = 0.6
-    sharpness: float = 4.0
+    found: float = 2.0
+    near: float = 3.0
+    threshold: float = 0.45
+    sharpness: float = 8.0
 
 
 P = Places()
 
 
 @dataclass(frozen=True)
-class Content:
-    """What `compared.py` trained: token vectors, and the feed-forward part that follows their mean."""
+class Vocabulary:
+    """What is known of each entry: its meaning, the word it stands for, how rare that is (0 to 1)."""
 
     table: NDArray[np.float32]
-    gate: NDArray[np.float32]
-    up: NDArray[np.float32]
-    down: NDArray[np.float32]
-    typical: float
-    """The mean length of a query's vector."""
+    words: NDArray[np.int64]
+    rarity: NDArray[np.float32]
 
-    def turned(self) -> Content:
-        """Turn the vectors at random: then the parts that heads compare weigh about the same."""
+    def turned(self) -> NDArray[np.float32]:
+        """Give the vectors turned at random: then the parts that heads compare weigh about the same."""
         turn = np.linalg.qr(np.random.default_rng(1).normal(size=(CONTENT, CONTENT)))[0]
-        gate, up = (np.concatenate([side[:, :-1] @ turn, side[:, -1:]], 1) for side in (self.gate, self.up))
-        return Content(self.table @ turn, gate, up, turn.T @ self.down, self.typical)
+        turned: NDArray[np.float32] = (self.table @ turn).astype(np.float32)
+        return turned
 
 
 def within_limit(table: torch.Tensor) -> torch.Tensor:
@@ -107,17 +119,16 @@ def within_limit(table: torch.Tensor) -> torch.Tensor:
     return table * scale
 
 
-def laid_out(
-    table: NDArray[np.float32], rarity: NDArray[np.float32], tokenizer: Tokenizer
-) -> NDArray[np.float32]:
-    """Lay out the token table: content, a random code by which equals know each other, and marks."""
+def laid_out(vocabulary: Vocabulary, tokenizer: Tokenizer) -> NDArray[np.float32]:
+    """Lay out the token table: content, a random code by which equal words know each other, and marks."""
     generator = np.random.default_rng(1)
-    rows = np.zeros((len(table), HIDDEN), dtype=np.float32)
-    rows[:, :CONTENT] = within_limit(torch.from_numpy(table)).numpy()
-    codes = generator.normal(size=(len(table), _MATCHING_HEADS, len(_CODE_PLACES)))
+    rows = np.zeros((len(vocabulary.table), HIDDEN), dtype=np.float32)
+    rows[:, :CONTENT] = within_limit(torch.from_numpy(vocabulary.turned())).numpy()
+    codes = generator.normal(size=(int(vocabulary.words.max()) + 1, _MATCHING_HEADS, len(_CODE_PLACES)))
     codes /= np.linalg.norm(codes, axis=2, keepdims=True)
-    rows[:, _CODES] = codes.reshape(len(table), -1)
-    rows[:, P.rarity] = rarity
+    rows[:, _CODES] = codes.reshape(len(codes), -1)[vocabulary.words]
+    # Its root, for what is found is squared.
+    rows[:, P.rarity] = vocabulary.rarity**0.5
     rows[:, P.constant] = rows[:, P.ordinary] = 1
     for token in {token for text in _TEMPLATE for token in tokenizer.encode(text).ids}:
         rows[token, :CONTENT] = 0
@@ -165,41 +176,29 @@ class Hand:
         """Let the hidden state take up a head's value."""
         self._part("self_attn.o_proj")[hidden, head * HEAD_DIMENSION + place] = value
 
-    def feed_forward(self, content: Content) -> None:
-        """Change the content by what was trained; its bias reads the constant."""
-        for side, weights in (("gate", content.gate), ("up", content.up)):
-            matrix = self._part(f"mlp.{side}_proj")
-            matrix[:, :CONTENT] = torch.from_numpy(weights[:, :-1])
-            matrix[:, P.constant] = torch.from_numpy(weights[:, -1])
-        self._part("mlp.down_proj")[:CONTENT] = torch.from_numpy(content.down)
-
-    def keep_where(self, flag: int, other: int, into: int, scale: float) -> None:
-        """Copy a place into another where a flag is 1 and not where it is nothing or negative."""
-        self._part("mlp.gate_proj")[0, flag] = _GATE
-        self._part("mlp.up_proj")[0, other] = 1
-        self._part("mlp.down_proj")[into, 0] = 1 / (_GATE * scale**2)
+    def cell(self, number: int, gate: dict[int, float], up: int, into: int, value: float) -> None:
+        """Let one cell of the feed-forward part add to a place: a gate's silu times another place."""
+        self._part("mlp.gate_proj")[number, list(gate)] = torch.tensor(list(gate.values()))
+        self._part("mlp.up_proj")[number, up] = 1
+        self._part("mlp.down_proj")[into, number] = value
 
 
 @torch.no_grad()
 def start_as_judge(
-    model: Qwen3ForCausalLM,
-    content: Content,
-    rarity: NDArray[np.float32],
-    tokenizer: Tokenizer,
-    weighing: Weighing,
+    model: Qwen3ForCausalLM, vocabulary: Vocabulary, tokenizer: Tokenizer, weighing: Weighing
 ) -> None:
     """Set the weights as the module's text says."""
-    body, content = model.model, content.turned()
-    rows = laid_out(content.table, rarity, tokenizer)
+    body = model.model
+    rows = laid_out(vocabulary, tokenizer)
     body.get_parameter("embed_tokens.weight").copy_(torch.from_numpy(rows))
     for value in (v for v in body.parameters() if v.ndim == 1):
         value.fill_(1)
     body.get_parameter("norm.weight")[P.bias] = weighing.threshold
     _tell_parts(Hand(body, 0, 12.5))
     _find_words(Hand(body, 1, 40.0))
-    _gather(Hand(body, 2, 20.0), weighing, content)
+    _gather(Hand(body, 2, 20.0), weighing)
     after = tokenizer.encode(_LAST_WORDS).ids
-    _compare(Hand(body, 3, 40.0), weighing, len(after) - 1, content.typical / PARTS**0.5)
+    _compare(Hand(body, 3, 40.0), weighing, len(after) - 1)
 
 
 def _tell_parts(hand: Hand) -> None:
@@ -213,34 +212,44 @@ def _tell_parts(hand: Hand) -> None:
         hand.set("k", 0, _SLOW[0], mark, 1)
         hand.set("v", 0, value, mark, 1 / (MARK * _PLAIN))
     # Shares of query's, document's and turn's marks: 0, 0, 1 before the query, 1/2, 0, 1/2 in it,
-    # 1/3 each in the document, 1/4, 1/4, 1/2 behind it.
-    for value, share in enumerate((2, -2)):
-        hand.write(P.in_query, 0, value, share)
+    # 1/3 each in the document, 1/4, 1/4, 1/2 behind it. A text may hold such a word, too, as "Query" where
+    # a line begins: what is left of the flags' order decides.
+    for value, share in ((0, 2), (1, -8)):
+        hand.write(P.query_share, 0, value, share)
     for value, share in ((1, 6), (2, -3)):
-        hand.write(P.in_document, 0, value, share)
-    hand.keep_where(P.in_query, P.rarity, P.rare_in_query, _IN_QUERY)
+        hand.write(P.document_share, 0, value, share)
+    _step(hand, 0, P.query_share, P.in_query, _scale(*_SHARES_IN_QUERY))
+    _step(hand, 2, P.document_share, P.in_document, _scale(*_SHARES_IN_DOCUMENT))
+    before = _scale(*_SHARES_IN_QUERY)
+    gate = {P.query_share: _STEEP, P.constant: -_STEEP / 2}
+    hand.cell(4, gate, P.rarity, P.rare_in_query, 2 / (_STEEP * before**2))
+
+
+def _step(hand: Hand, cell: int, share: int, into: int, scale: float) -> None:
+    """Two cells whose difference is 0 up to a quarter and 1 from a half on."""
+    for number, (begin, sign) in enumerate(((0.25, 4), (0.5, -4))):
+        gate = {share: _STEEP, P.constant: -begin * _STEEP}
+        hand.cell(cell + number, gate, P.constant, into, sign / (_STEEP * scale**2))
 
 
 def _find_words(hand: Hand) -> None:
-    """Layer 1: each token finds its like; the query's count twice as much as the document's own before it."""
+    """Layer 1: each token finds its like in the query, beside itself and those before it in the document."""
     for head in range(_MATCHING_HEADS):
         for number, place in enumerate(_CODE_PLACES):
             code = _CODES[head * len(_CODE_PLACES) + number]
             hand.set("q", head, place, code, 1)
             hand.set("k", head, place, code, 1)
-        hand.set("q", head, _SLOW[0], P.constant, 0.21)
-        hand.set("k", head, _SLOW[0], P.in_query, 0.21)
         # Who finds nothing alike looks at the end of a turn.
         hand.set("q", head, _SLOW[1], P.constant, 0.75)
         hand.set("k", head, _SLOW[1], P.turn_mark, 1)
         hand.set("v", head, 0, P.rare_in_query, 1 / _IN_QUERY)
         hand.write(P.found, head, 0, 1 / _MATCHING_HEADS)
-    hand.keep_where(P.in_document, P.found, P.found_in_document, _IN_DOCUMENT)
+    gate = {P.found: _STEEP, P.in_query: -2 * _STEEP}
+    hand.cell(0, gate, P.found, P.found_in_document, 1 / (_STEEP * _IN_DOCUMENT**2))
 
 
-def _gather(hand: Hand, weighing: Weighing, content: Content) -> None:
-    """Layer 2: the means of query and document and what was trained to follow, and what was found."""
-    hand.feed_forward(content)
+def _gather(hand: Hand, weighing: Weighing) -> None:
+    """Layer 2: the means of query and document, and what was found."""
     for head in range(PARTS):
         # The closing token looks for the document, every other for the query.
         hand.set("q", head, _SLOW[0], P.constant, 1)
@@ -251,17 +260,17 @@ def _gather(hand: Hand, weighing: Weighing, content: Content) -> None:
         hand.set("k", head, _SLOW[2], P.constant, _FAINT)
         for number in range(PART):
             hand.set("v", head, number, head * PART + number, 1 / _IN_QUERY)
-            hand.write(head * PART + number, head, number, MEAN_GAIN)
+            hand.write(head * PART + number, head, number, _MEAN_GAIN)
     # The query's tokens draw the more attention the rarer they are: what was found is shared by them.
-    hand.set("q", PARTS, _SLOW[0], P.constant, 0.4)
-    hand.set("q", PARTS, _SLOW[1], P.constant, 0.9)
+    hand.set("q", PARTS, _SLOW[0], P.constant, 0.625)
+    hand.set("q", PARTS, _SLOW[1], P.constant, 0.875)
     hand.set("k", PARTS, _SLOW[0], P.rare_in_query, 1)
-    hand.set("k", PARTS, _SLOW[2], P.constant, 0.35)
+    hand.set("k", PARTS, _SLOW[2], P.constant, 0.875)
     hand.set("v", PARTS, 0, P.found_in_document, 1 / _PLAIN)
     hand.write(P.score, PARTS, 0, weighing.found / _ALL_FOUND)
 
 
-def _compare(hand: Hand, weighing: Weighing, distance: int, typical: float) -> None:
+def _compare(hand: Hand, weighing: Weighing, distance: int) -> None:
     """Layer 3: the last token's attention to the closing token rises with the cosine of the two means."""
     half = HEAD_DIMENSION // 2
     places = [*range(half - 2), *range(half, HEAD_DIMENSION - 2)]
@@ -269,7 +278,7 @@ def _compare(hand: Hand, weighing: Weighing, distance: int, typical: float) -> N
     for head in range(PARTS):
         for number, place in enumerate(places):
             hidden = head * PART + number
-            hand.set("q", head, place, hidden, weighing.sharpness / 40 / typical)
+            hand.set("q", head, place, hidden, weighing.sharpness / 40)
             # Keys are turned by the fixed distance between the two tokens, so that positions cancel.
             angle, pair = angles[place % half], (place + half) % HEAD_DIMENSION
             hand.set("k", head, place, hidden, float(np.cos(angle)))

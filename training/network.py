@@ -3,9 +3,9 @@
 The weights are those of transformers' `Qwen3Model`, attending both ways; the order of work is another: all
 texts of a batch lie end to end, so norms and products see one long row of tokens and only attention looks at
 groups of like length; the last layer computes keys and values for all tokens, but everything else for the
-last token of each text only, since nothing else is read. Products are in bfloat16, and what lies between them
-(norms, turns, gates) is fused by `torch.compile` one function at a time, which makes a step 1.8 times as fast
-on one core.
+last token of each text only, since nothing else is read. Products are in bfloat16 (`precision.py`), and what
+lies between them (norms, turns, gates) is fused by `torch.compile` one function at a time, which makes a step
+1.8 times as fast on one core.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from torch.nn.functional import (
 )
 from transformers import Qwen3Model
 
+from precision import WORK
 from shape import EPSILON
 
-_WORK = torch.bfloat16
 _Arguments = ParamSpec("_Arguments")
 
 
@@ -99,7 +99,7 @@ def rotated(states: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor) ->
 
 @_fused
 def _normed(states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    return rms_norm(states, weight).to(_WORK)
+    return rms_norm(states, weight).to(WORK)
 
 
 @_fused
@@ -107,13 +107,13 @@ def _turned(
     joint: torch.Tensor, norm: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor
 ) -> torch.Tensor:
     """Norm each head's vectors and turn them by their places; what has no norm is left as it is."""
-    return rotated(rms_norm(joint.float(), norm), cosines[:, None], sines[:, None]).to(_WORK)
+    return rotated(rms_norm(joint.float(), norm), cosines[:, None], sines[:, None]).to(WORK)
 
 
 @_fused
 def _gated(gate_up: torch.Tensor) -> torch.Tensor:
     gate, up = gate_up.float().chunk(2, -1)
-    return (silu(gate) * up).to(_WORK)
+    return (silu(gate) * up).to(WORK)
 
 
 @_fused
@@ -190,7 +190,7 @@ class Network:
         return self._last_layer(states, ends, cosines, sines, groups)
 
     def _joint(self, layer: int, parts: Sequence[str]) -> torch.Tensor:
-        return torch.cat([self.weight(layer, part).to(_WORK) for part in parts])
+        return torch.cat([self.weight(layer, part).to(WORK) for part in parts])
 
     def _norms(self, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
         return self.weight(layer, "self_attn.q_norm"), self.weight(layer, "self_attn.k_norm")
@@ -214,7 +214,7 @@ class Network:
             )
             read = scaled_dot_product_attention(query, key, value, attn_mask=group.seen)
             reads.append(read.transpose(1, 2).reshape(group.ids.numel(), -1))
-        states = _added(states, linear(torch.cat(reads), self.weight(layer, "self_attn.o_proj").to(_WORK)))
+        states = _added(states, linear(torch.cat(reads), self.weight(layer, "self_attn.o_proj").to(WORK)))
         return _feed_forward(states, *self._feed_forward_weights(layer))
 
     def _feed_forward_weights(self, layer: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -222,7 +222,7 @@ class Network:
         return (
             self.weight(layer, "post_attention_layernorm"),
             gate_up,
-            self.weight(layer, "mlp.down_proj").to(_WORK),
+            self.weight(layer, "mlp.down_proj").to(WORK),
         )
 
     def _last_layer(
@@ -238,7 +238,7 @@ class Network:
         normed = _normed(states, self.weight(layer, "input_layernorm"))
         matrix = self._joint(layer, ["self_attn.k_proj", "self_attn.v_proj"])
         keys, values = _heads_of(normed, matrix, 2, (key_norm,), cosines, sines)
-        query_matrix = self.weight(layer, "self_attn.q_proj").to(_WORK)
+        query_matrix = self.weight(layer, "self_attn.q_proj").to(WORK)
         (queries,) = _heads_of(normed[ends], query_matrix, 1, (query_norm,), cosines[ends], sines[ends])
         sizes = [group.ids.numel() for group in groups]
         counts = [len(group.ids) for group in groups]
@@ -250,8 +250,8 @@ class Network:
             scores = (query[:, :, None] @ key.transpose(2, 3)).float() * self._places**-0.5
             if group.seen is not None:
                 scores = scores.masked_fill(~group.seen, float("-inf"))
-            reads.append((scores.softmax(-1).to(_WORK) @ value).reshape(len(query), -1))
-        ended = states[ends] + linear(torch.cat(reads), self.weight(layer, "self_attn.o_proj").to(_WORK))
+            reads.append((scores.softmax(-1).to(WORK) @ value).reshape(len(query), -1))
+        ended = states[ends] + linear(torch.cat(reads), self.weight(layer, "self_attn.o_proj").to(WORK))
         ended = _feed_forward(ended, *self._feed_forward_weights(layer))
         return rms_norm(ended, self.model.get_parameter("norm.weight"))
 

@@ -34,6 +34,8 @@ from tokenizer import END_OF_TEXT, token_id
 _LEARNING_RATE = 2e-3
 _SOURCES, _EACH, _TOKENS = 2, 512, 64_000
 _CHECKPOINT_STEPS = 500
+_COUNTED = 60_000
+"""Documents in which rarity is counted"""
 _OWN_SHARE = 0.6
 # A cut reads the first dimensions, so the places for marks, which are zero at the end, may be missing.
 CUTS = (CONTENT, 288, 144, 72)
@@ -123,7 +125,9 @@ def start_table(
     if (more := width - table.shape[1]) > 0:
         own = normalize(torch.randn(len(table), more), dim=-1) * _OWN_SHARE
         table = normalize(torch.cat([table, own], dim=1), dim=-1)
-    return table * torch.from_numpy(rarities(pairs, tokenizer))[:, None]
+    documents = [pair.document for pair in pairs[:_COUNTED]]
+    rarity = rarities(documents, tokenizer, np.arange(tokenizer.get_vocab_size()))
+    return table * torch.from_numpy(rarity)[:, None]
 
 
 @torch.no_grad()

@@ -86,6 +86,14 @@ class Reranker:
         """Longest sequence in tokens, template included."""
         return self._sequencer.limit.max_length
 
+    @property
+    def retrieval_weight(self) -> float:
+        """What a spread of the retriever's scores counts beside the log-odds, in rankings that know them.
+
+        ``Searcher`` and ``quiver evaluate`` do. 0 for the published models, and if only a server is known.
+        """
+        return self._opened.files.checkpoint.config.retrieval_weight if self._opened.files else 0.0
+
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """Identity of the judge: weights, tokenizer, head, template, precision."""

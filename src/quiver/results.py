@@ -46,6 +46,12 @@ class Embeddings(np.ndarray[Any, np.dtype[np.float32]]):
         return torch.from_numpy(np.asarray(self))
 
 
+def probability(log_odds: npt.ArrayLike) -> Floats:
+    """Squash log-odds, in double precision and by a form that does not overflow."""
+    exact = np.asarray(log_odds, dtype=np.float64)
+    return np.exp(-np.logaddexp(0.0, -exact)).astype(np.float32)
+
+
 class Scores(np.ndarray[Any, np.dtype[np.float32]]):
     """Relevance scores in [0, 1], float32 [N]: the probability of "yes" among "yes" and "no".
 
@@ -57,9 +63,8 @@ class Scores(np.ndarray[Any, np.dtype[np.float32]]):
     cuts: tuple[Cut, ...]
 
     def __new__(cls, log_odds: Floats, usage: Usage, cuts: Sequence[Cut]) -> "Scores":
-        """Squash log-odds, in double precision and by a form that does not overflow."""
-        exact = log_odds.astype(np.float64)
-        self = np.exp(-np.logaddexp(0.0, -exact)).astype(np.float32).view(cls)
+        """Squash log-odds."""
+        self = probability(log_odds).view(cls)
         self.log_odds, self.usage, self.cuts = log_odds, usage, tuple(cuts)
         return self
 

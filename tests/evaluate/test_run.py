@@ -10,7 +10,10 @@ import pytest
 
 from quiver.errors import InputError, NumericalError
 from quiver.evaluate import Bm25, RerankStage, Result, evaluate
+from quiver.evaluate.meta import read_meta
+from quiver.evaluate.ranking_files import read_retrieval
 from quiver.evaluate.report import by_type
+from quiver.evaluate.vectors import Embedding, cut_to
 from quiver.results import Floats
 from tests.evaluate import sets
 from tests.evaluate.sets import FixedEncoder
@@ -22,6 +25,7 @@ class Judge:
     identity = "judge"
 
     def __init__(self) -> None:
+        self.retrieval_weight = 0.0
         self.pairs: list[tuple[str, str]] = []
         self.instructions: list[str | Sequence[str] | None] = []
 
@@ -80,6 +84,23 @@ def test_reranking_reorders_the_best_and_leaves_the_rest(tmp_path: Path) -> None
     assert after.scores["recall@10"] == before.scores["recall@10"]
     assert after.scores["recall@100"] == before.scores["recall@100"]
     assert after.scores["ndcg@10"] != before.scores["ndcg@10"]
+
+
+def test_a_small_reranker_counts_beside_the_first_ranking(tmp_path: Path) -> None:
+    task = read_retrieval(read_meta(sets.retrieval(tmp_path / "some", queries=20)))
+    vectors = task.embed(Embedding(FixedEncoder(), show_progress_bar=False))
+    found = task.ranked_by_vectors(cut_to(vectors, None))
+    judge = Judge()
+    judge.retrieval_weight = 20.0
+    stage = RerankStage(name="judge", model=judge, top=10)
+    reranked = task.reranked(found, stage, show_progress_bar=False)
+    texts = zip(task.document_ids, task.documents, strict=True)
+    number = {own: int(text.rsplit(" ", 1)[1]) for own, text in texts}
+    for query, scores in found.items():
+        best = sorted(scores, key=lambda own: -scores[own])[:10]
+        cosines = np.asarray([scores[own] for own in best])
+        expected = 20 * (cosines - cosines.mean()) / cosines.std() - [number[own] for own in best]
+        assert [reranked[query][own] for own in best] == pytest.approx(list(expected), abs=1e-4)
 
 
 def test_reranking_gives_each_query_its_own_instruction(tmp_path: Path) -> None:

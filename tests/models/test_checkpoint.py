@@ -71,6 +71,8 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "a mixture of experts": (config(architectures=["Qwen3MoeForCausalLM"]), "Qwen3MoeForCausalLM"),
     "sliding windows": (config(use_sliding_window=True), "use_sliding_window"),
+    "a retriever that counts against": (config(retrieval_weight=-1), "retrieval_weight is -1.0"),
+    "a retriever that counts for ever": (config(retrieval_weight=1e999), "retrieval_weight is inf"),
     "attention neither one way nor both": (config(is_causal="no"), "is_causal is 'no'"),
     "biased attention": (config(attention_bias=True), "attention_bias"),
     "quantised": (config(quantization_config={"bits": 4}), "quantization_config"),

@@ -13,6 +13,8 @@ from quiver.search.reranking import FIRST_GROUP, TimedReranker
 class Ranker:
     """Scores a text by its number; takes a second a character."""
 
+    retrieval_weight = 0.0
+
     def __init__(self) -> None:
         self.now = 0.0
         self.calls: list[list[str]] = []

@@ -12,6 +12,7 @@ from quiver import Embedder, Reranker
 from quiver.engine.plan import Usage
 from quiver.errors import FingerprintMismatch, InputError, StoreError
 from quiver.results import Embeddings, RankedDocument, Ranking
+from quiver.search.described import described
 from quiver.search.fusion import fuse
 from quiver.search.index import update_index
 from quiver.search.searcher import Mode, Searcher
@@ -44,6 +45,7 @@ class Ranker:
     """Prefers long texts."""
 
     def __init__(self) -> None:
+        self.retrieval_weight = 0.0
         self.calls: list[tuple[str, list[str], str | None]] = []
 
     def rank(
@@ -108,6 +110,25 @@ def test_the_best_are_reranked_and_the_rest_stay_below(naive: NaiveStore) -> Non
     assert [hit.stage for hit in result] == ["rerank"] * 3 + ["fusion"]
     assert (result.candidates, result.reranked, result.skipped) == (4, 3, 0)
     assert result.usage == Usage(10, 7)
+
+
+def test_what_found_a_passage_counts_beside_a_reranker_that_asks_for_it(naive: NaiveStore) -> None:
+    query = "a sailor and ships"
+    plain = Searcher(naive, embedder=Encoder()).search(query, explain=True)
+    expected = {hit.passage.text: float(len(described(hit.passage))) for hit in plain}
+    for stage in ("dense", "text"):
+        scores = {hit.passage.text: one.score for hit in plain for one in hit.stages if one.stage == stage}
+        values = np.asarray(list(scores.values()))
+        for text in expected:
+            own = scores.get(text, values.min())
+            expected[text] += 100 * float((own - values.mean()) / values.std())
+    ranker = Ranker()
+    ranker.retrieval_weight = 100.0
+    result = Searcher(naive, embedder=Encoder(), reranker=ranker).search(query)
+    assert texts(result) == sorted(expected, key=lambda text: -expected[text])
+    assert texts(result) != sorted(texts(plain), key=len, reverse=True)
+    for hit in result:
+        assert hit.score == pytest.approx(1 / (1 + np.exp(-np.float64(expected[hit.passage.text]))), abs=1e-5)
 
 
 def test_no_budget_left_skips_the_reranking_and_says_so(naive: NaiveStore) -> None:

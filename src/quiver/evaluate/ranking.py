@@ -11,6 +11,7 @@ from quiver.evaluate.measures import Grades, Run, measure, measure_queries
 from quiver.evaluate.meta import Meta
 from quiver.evaluate.systems import Lexical, RerankStage
 from quiver.evaluate.vectors import Embedding, Vectors
+from quiver.interpolation import standardised
 from quiver.progress import progress_bar
 from quiver.results import Floats, Scores
 
@@ -78,7 +79,8 @@ class RankingTask:
         return found
 
     def _rerank(self, some: Iterable[int], run: Run, stage: RerankStage) -> Run:
-        orders = {query: _order(run[self.query_ids[query]]) for query in some}
+        runs = {query: run[self.query_ids[query]] for query in some}
+        orders = {query: _order(found) for query, found in runs.items()}
         pairs = [(query, document) for query, order in orders.items() for document in order[: stage.top]]
         scores = stage.model.predict(
             [(self.queries[query], self.documents[self._position[document]]) for query, document in pairs],
@@ -86,7 +88,10 @@ class RankingTask:
             show_progress_bar=False,
         )
         # Probabilities round to 1; their log-odds still tell documents apart.
-        values = np.asarray(scores.log_odds if isinstance(scores, Scores) else scores).tolist()
+        odds = np.asarray(scores.log_odds if isinstance(scores, Scores) else scores)
+        found_by = [[runs[query][document] for document in orders[query][: stage.top]] for query in runs]
+        known = np.concatenate([standardised(each) for each in found_by])
+        values = (odds + stage.retrieval_weight * known).tolist()
         found: Run = {self.query_ids[query]: {} for query in orders}
         for (query, document), value in zip(pairs, values, strict=True):
             found[self.query_ids[query]][document] = value

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from quiver.interpolation import retrieval_weight_of
 from quiver.results import Floats
 
 
@@ -61,10 +62,17 @@ class RerankStage:
     together: int = 16
     """Queries whose pairs run in one call."""
 
+    @property
+    def retrieval_weight(self) -> float:
+        """What a spread of the first ranking's scores counts beside the model's."""
+        return retrieval_weight_of(self.model)
+
 
 def identity_of(model: object) -> str:
     """What tells apart two models of one name: Quiver's fingerprint and limit, or ``model.identity``."""
     fingerprint = getattr(model, "fingerprint", None)
     if fingerprint is None:
         return str(getattr(model, "identity", ""))
-    return f"{fingerprint} max_length={getattr(model, 'max_length', None)}"
+    identity = f"{fingerprint} max_length={getattr(model, 'max_length', None)}"
+    weight = retrieval_weight_of(model)
+    return f"{identity} retrieval_weight={weight}" if weight else identity

@@ -1,5 +1,6 @@
 """Config: the shape of a Qwen3 model, read from ``config.json`` of transformers 4 or 5."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,8 @@ class ModelConfig:
     """Rows of a sequence-classification head; 0 where there is none."""
     causal: bool = True
     """Whether a token attends to those before it only; else to its whole text."""
+    retrieval_weight: float = 0.0
+    """What a spread of the retriever's scores counts beside a reranker's log-odds; a key of Quiver's own."""
 
     @property
     def query_size(self) -> int:
@@ -131,6 +134,7 @@ def parse_config(settings: Mapping[str, Any]) -> ModelConfig:
         rope=_rope(settings, max_length),
         labels=labels,
         causal=_is_causal(settings),
+        retrieval_weight=float(settings.get("retrieval_weight", 0.0)),
     )
     _check_sizes(config)
     return config
@@ -207,6 +211,8 @@ def _check_sizes(config: ModelConfig) -> None:
         raise CheckpointError(f"num_hidden_layers is {config.layers}; no model has over {MOST_LAYERS}")
     if not (config.rope.theta > 0 and config.rope.factor > 0 and config.rms_norm_eps >= 0):
         raise CheckpointError("rope_theta and rope factor must be positive, rms_norm_eps not negative")
+    if not 0 <= config.retrieval_weight < math.inf:
+        raise CheckpointError(f"retrieval_weight is {config.retrieval_weight}, but must be 0 or more")
     if config.query_heads % config.key_value_heads:
         raise CheckpointError("num_attention_heads must be a multiple of num_key_value_heads")
     if config.head_dim % 2:

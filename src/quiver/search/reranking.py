@@ -19,6 +19,10 @@ MEMORY = 0.5
 class PassageRanker(Protocol):
     """As much of a ``Reranker`` as searching needs."""
 
+    @property
+    def retrieval_weight(self) -> float:
+        """What a spread of the retriever's scores counts beside the log-odds; 0 leaves it the order."""
+
     def rank(
         self,
         query: str,

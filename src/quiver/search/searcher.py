@@ -1,6 +1,7 @@
 """Searcher: a query to ranked passages.
 
-query -> candidates by vectors and by words -> reciprocal rank fusion -> the best of them reranked
+query -> candidates by vectors and by words -> reciprocal rank fusion -> the best of them reranked, beside the
+scores that found them where the reranker asks for it
 """
 
 import time
@@ -15,8 +16,9 @@ import numpy as np
 from quiver.embedder import Embedder
 from quiver.engine.plan import Usage
 from quiver.errors import InputError
+from quiver.interpolation import standardised
 from quiver.models.fingerprint import Fingerprint
-from quiver.results import Embeddings
+from quiver.results import Embeddings, Floats, probability
 from quiver.search.described import described
 from quiver.search.extra import check_installed
 from quiver.search.filter_syntax import parse_filter
@@ -81,6 +83,7 @@ class Searcher:
         self.store = _open(index)
         self._embedder = embedder or Embedder(self.store.info.model)
         self._reranker = None if reranker is None else TimedReranker(reranker)
+        self._retrieval_weight = 0.0 if reranker is None else reranker.retrieval_weight
         check_fingerprint(self.store, self._embedder.fingerprint)
 
     def search(
@@ -118,7 +121,8 @@ class Searcher:
         judged = Reranked()
         if self._reranker is not None:
             judged = self._reranker.rerank(query, texts, instruction=instruction, deadline=deadline)
-        ordered = _ordered(fused, judged)[:top_k]
+        beside = self._retrieval_weight * _standing(stages, fused) if self._retrieval_weight else None
+        ordered = _ordered(fused, judged, beside)[:top_k]
         spans = Spans(query, [entry.found.passage.text for entry in {*ordered, *fused[:RARITY_SAMPLE]}])
         return SearchResult(
             [entry.hit(spans, explain) for entry in ordered],
@@ -209,11 +213,26 @@ def _fused(stages: dict[Stage, list[Found]]) -> list[_Entry]:
     return [entries[place] for place, _ in fused]
 
 
-def _ordered(fused: list[_Entry], judged: Reranked) -> list[_Entry]:
-    """What was judged, by the judgement; behind it the rest as it was."""
-    by_judgement = sorted(judged.log_odds, key=lambda position: (-judged.log_odds[position], position))
+def _standing(stages: dict[Stage, list[Found]], fused: list[_Entry]) -> Floats:
+    """How far each stage puts each candidate above the others, summed; whom it missed stands at its foot."""
+    total = np.zeros(len(fused), dtype=np.float32)
+    for found in filter(None, stages.values()):
+        heights = standardised([each.score for each in found])
+        known = dict(zip(map(_place, found), heights.tolist(), strict=True))
+        foot = float(heights.min())
+        total += [known.get(_place(entry.found), foot) for entry in fused]
+    return total
+
+
+def _ordered(fused: list[_Entry], judged: Reranked, beside: Floats | None) -> list[_Entry]:
+    """What was judged, by the judgement and what counts ``beside`` it; behind it the rest as it was."""
+    odds, scores = judged.log_odds, judged.scores
+    if beside is not None:
+        odds = {position: value + float(beside[position]) for position, value in odds.items()}
+        scores = {position: float(probability(value)) for position, value in odds.items()}
+    by_judgement = sorted(odds, key=lambda position: (-odds[position], position))
     for rank, position in enumerate(by_judgement, start=1):
-        fused[position].scores.append(StageScore("rerank", rank, judged.scores[position]))
+        fused[position].scores.append(StageScore("rerank", rank, scores[position]))
     rest = [entry for position, entry in enumerate(fused) if position not in judged.scores]
     return [fused[position] for position in by_judgement] + rest
 

@@ -67,6 +67,11 @@ class BridgedReranker:
     def __init__(self, served: ServedReranker, bridge: Bridge) -> None:
         self._served, self._bridge = served, bridge
 
+    @property
+    def retrieval_weight(self) -> float:
+        """What a spread of the retriever's scores counts beside the log-odds."""
+        return self._served.reranker.retrieval_weight
+
     def rank(
         self,
         query: str,

@@ -10,6 +10,7 @@ from quiver.evaluate.measures import Run
 from quiver.evaluate.ranking import RankingTask
 from quiver.evaluate.systems import Encoder, PairScorer
 from quiver.evaluate.vectors import Embedding, cut_to
+from quiver.interpolation import retrieval_weight_of
 from quiver.progress import progress_bar
 from quiver.results import Floats, Scores
 
@@ -30,6 +31,8 @@ class Judgements:
     """For each query the texts that were scored, the first ones first."""
     seconds: list[list[float]] = field(default_factory=list)
     """For each query, how long its candidates took down to each depth."""
+    retrieval_weight: float = 0.0
+    """The reranker's."""
 
     def predict(
         self,
@@ -54,7 +57,7 @@ def judge(
     A step repeats the query's prompt, so that the time of a deep ranking is a little more than if it were
     done at once.
     """
-    judged = Judgements()
+    judged = Judgements(retrieval_weight=retrieval_weight_of(reranker))
     text_of = dict(zip(labels.document_ids, labels.documents, strict=True))
     with progress_bar("Reranking", len(labels.queries), show_progress_bar, unit="queries") as advance:
         for place, (own, query) in enumerate(zip(labels.query_ids, labels.queries, strict=True)):

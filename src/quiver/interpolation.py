@@ -1,0 +1,32 @@
+"""Interpolation: a reranker's log-odds beside the scores by which its candidates were found.
+
+A small reranker knows other things than the retriever, not better ones, and a list in its order alone forgets
+what the retriever knew. Both together are better than either (Wang, Zhuang and Zuccon, 2021, "BERT-based
+Dense Retrievers Require Interpolation with BM25"). The published rerankers read the texts far better than any
+retriever and are left alone: their weight is 0.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from quiver.results import Floats
+
+
+def retrieval_weight_of(model: object) -> float:
+    """What a spread of the retriever's scores counts in the model's log-odds; 0 where it does not say."""
+    return float(getattr(model, "retrieval_weight", 0.0))
+
+
+def standardised(scores: Sequence[float] | Floats) -> Floats:
+    """Scores [N] less their mean, in units of their spread: so cosines and BM25 compare; 0 if all are alike.
+
+    (Montague and Aslam, 2001, "Relevance Score Normalization for Metasearch".)
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    spread = values.std() if len(values) else 0.0
+    # What rounding leaves of equal scores is no spread.
+    if spread <= 1e-9 * np.abs(values).max(initial=0.0):
+        return np.zeros(len(values), dtype=np.float32)
+    heights: Floats = ((values - values.mean()) / spread).astype(np.float32)
+    return heights
