@@ -40,10 +40,6 @@ _SLOW = (31, 30, 29, 28)
 _FAINT = 0.2
 # A gate as steep as this is a line from a tenth on.
 _STEEP = 32.0
-# A norm makes a row four times as long, which floats of eight bits say exactly; tokens of query and document
-# have flags besides.
-_PLAIN = 4.0
-ROW_LENGTH = HIDDEN**0.5 / _PLAIN
 _SHARES_IN_QUERY, _SHARES_IN_DOCUMENT = (1, -1.5), (-2, 1)
 
 
@@ -218,11 +214,11 @@ def _tell_parts(hand: Hand) -> None:
         hand.write(P.query_share, 0, value, share)
     for value, share in ((1, 6), (2, -3)):
         hand.write(P.document_share, 0, value, share)
-    _step(hand, 0, P.query_share, P.in_query, _scale(*_SHARES_IN_QUERY))
-    _step(hand, 2, P.document_share, P.in_document, _scale(*_SHARES_IN_DOCUMENT))
-    before = _scale(*_SHARES_IN_QUERY)
+    in_query, in_document = _scale(*_SHARES_IN_QUERY), _scale(*_SHARES_IN_DOCUMENT)
+    _step(hand, 0, P.query_share, P.in_query, in_query)
+    _step(hand, 2, P.document_share, P.in_document, in_document)
     gate = {P.query_share: _STEEP, P.constant: -_STEEP / 2}
-    hand.cell(4, gate, P.rarity, P.rare_in_query, 2 / (_STEEP * before**2))
+    hand.cell(4, gate, P.rarity, P.rare_in_query, 2 / (_STEEP * in_query**2))
 
 
 def _step(hand: Hand, cell: int, share: int, into: int, scale: float) -> None:
