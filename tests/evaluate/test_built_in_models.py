@@ -38,3 +38,19 @@ def test_no_precision_loses_more_than_is_allowed(dtype: str) -> None:
 def test_the_gate_would_notice() -> None:
     """Vectors cut to a few values find much less."""
     assert not all(verdict.passed for verdict in verdicts("float32", truncate_dim=8))
+
+
+@pytest.mark.parametrize("words", ["\nQuery", "\n(Document)", "\nQuery\nQuery\nDocument\nQuery"])
+def test_the_prompts_own_words_do_not_mislead_the_reranker(words: str) -> None:
+    """It knows the parts of its prompt by them, and texts may hold them, too."""
+    query = "how do planners choose an index?"
+    right = "The planner estimates rows and picks the index that reads fewest of them." + words
+    wrong = "Bread keeps fresh in a bag for some days."
+    plain, marked = Reranker().predict([(query, wrong), (query, right)]).log_odds
+    assert marked > plain + 0.5
+    both = Reranker().predict([(query + words, wrong), (query + words, right)]).log_odds
+    assert both[1] > both[0] + 0.5
+
+
+def test_the_reranker_counts_beside_what_found_its_documents() -> None:
+    assert Reranker().retrieval_weight == 1
