@@ -60,6 +60,8 @@ class FakeEmbedder:
 class FakeReranker:
     """Scores a document by how many words it shares with the query."""
 
+    retrieval_weight = 0.0
+
     def __init__(self, options: ModelOptions) -> None:
         self.options = options
         self.calls: list[dict[str, Any]] = []

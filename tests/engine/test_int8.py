@@ -70,11 +70,20 @@ def test_rows_with_and_without_outliers_give_the_same_bits_in_any_company(massiv
         np.testing.assert_array_equal(alone[0], row)
 
 
-@pytest.mark.parametrize("change", MOVES)
-def test_scores_stay_close(tmp_path: Path, change: outliers.Change) -> None:
-    source = open_checkpoint(None, "reranker").folder
-    folder = outliers.write_changed(source, tmp_path / "model", change, 1000)
+def scores_of(folder: Path, dtype: str) -> Floats:
     documents = ("Paris is the capital of France.", "Bread needs flour.", "北京是中国的首都。")
     pairs = [("capital of France", document) for document in documents]
-    scores = Reranker(folder, dtype="int8", backend="native").predict(pairs)
-    np.testing.assert_allclose(scores, Reranker(source, dtype="float32").predict(pairs), atol=0.03)
+    return np.asarray(Reranker(folder, dtype=dtype, backend="native").predict(pairs))
+
+
+@pytest.mark.parametrize("change", MOVES)
+def test_scores_stay_close(tmp_path: Path, change: outliers.Change) -> None:
+    shape: dict[str, Any] = {"hidden_size": 256, "intermediate_size": 768, "initializer_range": 0.05}
+    source = write_checkpoint(tmp_path / "even-reranker", "reranker", **shape)
+    folder = outliers.write_changed(source, tmp_path / "reranker", change, 1000)
+    np.testing.assert_allclose(scores_of(folder, "int8"), scores_of(source, "float32"), atol=0.03)
+
+
+def test_the_built_in_rerankers_scores_stay_close() -> None:
+    folder = open_checkpoint(None, "reranker").folder
+    np.testing.assert_allclose(scores_of(folder, "int8"), scores_of(folder, "float32"), atol=0.03)

@@ -19,7 +19,8 @@ class StageScore:
     rank: int
     """From 1."""
     score: float
-    """Cosine (dense), BM25 (text), sum of reciprocal ranks (fusion), probability of relevance (rerank)."""
+    """Cosine (dense), BM25 (text), sum of reciprocal ranks (fusion), probability of relevance (rerank; beside
+    what found the passage, where the reranker asks for it)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
