@@ -33,7 +33,7 @@ _CODES = range(CONTENT, CONTENT + _MATCHING_HEADS * len(_CODE_PLACES))
 # A norm makes a row four times as long, which floats of eight bits say exactly; tokens of query and document
 # have flags besides.
 _PLAIN = 4.0
-ROW_LENGTH = HIDDEN**0.5 / _PLAIN
+_ROW_LENGTH = HIDDEN**0.5 / _PLAIN
 MARK = 2.0
 # The slowest pairs of rotary places barely turn with distance: they serve as plain dimensions.
 _SLOW = (31, 30, 29, 28)
@@ -45,7 +45,7 @@ _SHARES_IN_QUERY, _SHARES_IN_DOCUMENT = (1, -1.5), (-2, 1)
 
 def _scale(*others: float) -> float:
     """Say how much longer a norm makes a row that has other values besides."""
-    return math.sqrt(HIDDEN / (ROW_LENGTH**2 + sum(value**2 for value in others)))
+    return math.sqrt(HIDDEN / (_ROW_LENGTH**2 + sum(value**2 for value in others)))
 
 
 _IN_QUERY, _IN_DOCUMENT = _scale(*_SHARES_IN_QUERY, 1), _scale(*_SHARES_IN_DOCUMENT, 1)
@@ -107,9 +107,9 @@ class Vocabulary:
         return turned
 
 
-def within_limit(table: torch.Tensor) -> torch.Tensor:
+def _within_limit(table: torch.Tensor) -> torch.Tensor:
     """Give token vectors none of which is longer than a row has room for."""
-    lengths = table.detach().norm(dim=1, keepdim=True)
+    lengths = table.norm(dim=1, keepdim=True)
     limit = lengths.quantile(0.999)
     scale: torch.Tensor = (limit / lengths.clamp(min=1e-9)).clamp(max=1) * (_LONGEST / limit)
     return table * scale
@@ -119,7 +119,7 @@ def laid_out(vocabulary: Vocabulary, tokenizer: Tokenizer) -> NDArray[np.float32
     """Lay out the token table: content, a random code by which equal words know each other, and marks."""
     generator = np.random.default_rng(1)
     rows = np.zeros((len(vocabulary.table), HIDDEN), dtype=np.float32)
-    rows[:, :CONTENT] = within_limit(torch.from_numpy(vocabulary.turned())).numpy()
+    rows[:, :CONTENT] = _within_limit(torch.from_numpy(vocabulary.turned())).numpy()
     codes = generator.normal(size=(int(vocabulary.words.max()) + 1, _MATCHING_HEADS, len(_CODE_PLACES)))
     codes /= np.linalg.norm(codes, axis=2, keepdims=True)
     rows[:, _CODES] = codes.reshape(len(codes), -1)[vocabulary.words]
@@ -140,7 +140,7 @@ def laid_out(vocabulary: Vocabulary, tokenizer: Tokenizer) -> NDArray[np.float32
         rows[token, P.rarity] = rows[token, P.ordinary] = 0
         rows[token, place] = MARK
     rows[:, P.bias] = 1
-    rows[:, P.ballast] = np.sqrt(ROW_LENGTH**2 - np.square(rows).sum(1))
+    rows[:, P.ballast] = np.sqrt(_ROW_LENGTH**2 - np.square(rows).sum(1))
     for text, sign in (("yes", 1), ("no", -1)):
         # The table is also the output layer: the answers differ in score and bias only.
         rows[token_id(tokenizer, text)] = 0
@@ -209,7 +209,7 @@ def _tell_parts(hand: Hand) -> None:
         hand.set("v", 0, value, mark, 1 / (MARK * _PLAIN))
     # Shares of query's, document's and turn's marks: 0, 0, 1 before the query, 1/2, 0, 1/2 in it,
     # 1/3 each in the document, 1/4, 1/4, 1/2 behind it. A text may hold such a word, too, as "Query" where
-    # a line begins: what is left of the flags' order decides.
+    # a line begins, which moves the shares: so the flags are steps.
     for value, share in ((0, 2), (1, -8)):
         hand.write(P.query_share, 0, value, share)
     for value, share in ((1, 6), (2, -3)):

@@ -36,11 +36,6 @@ def embedder_query(instruction: str, query: str) -> str:
     return f"Instruct: {instruction}\nQuery:{query}"
 
 
-def reranker_body(instruction: str, query: str, document: str) -> str:
-    """Give the text between prefix and suffix of a reranking request."""
-    return f"<Instruct>: {instruction}\n<Query>: {query}\n<Document>: {document}"
-
-
 def some_instruction(kind: str, source: str, generator: random.Random) -> str:
     """Draw a task: mostly web search, else one that fits, now and then any."""
     draw = generator.random()
