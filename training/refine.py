@@ -21,7 +21,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -75,24 +74,16 @@ _ENGLISH = {
 }
 
 
-class _Rounding(torch.autograd.Function):
-    @staticmethod
-    def forward(_: Any, weight: torch.Tensor) -> torch.Tensor:  # noqa: ANN401 - torch's context
-        return weight.to(_STORED).to(weight.dtype)
-
-    @staticmethod
-    def backward(_: Any, gradient: torch.Tensor) -> torch.Tensor:  # type: ignore[override]  # noqa: ANN401
-        return gradient
-
-
 class Stored(Network):
     """A network whose trained matrices count as they will be stored."""
 
     def weight(self, layer: int, part: str) -> torch.Tensor:
         """Give a weight, rounded if it is trained."""
         weight = super().weight(layer, part)
-        rounded: torch.Tensor = _Rounding.apply(weight) if weight.requires_grad else weight
-        return rounded
+        if not weight.requires_grad:
+            return weight
+        kept = weight.detach()
+        return weight + (kept.to(_STORED).to(kept.dtype) - kept)
 
 
 @dataclass(frozen=True)
@@ -221,7 +212,7 @@ def learn(rank: int, arguments: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     meeting = (work / "refine.meeting").absolute()
     dist.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=arguments.processes)
-    network = Stored(Qwen3Model.from_pretrained(arguments.folder, dtype=torch.float32))
+    network = Stored(Qwen3Model.from_pretrained(work / "embedder", dtype=torch.float32))
     course = Course(network, arguments.cache, work)
     matrices = [*inner_matrices(network), (network.layers - 1, "self_attn.v_proj")]
     learner = Learner(network, matrices, work / "refine.checkpoint")
@@ -247,7 +238,7 @@ def learn(rank: int, arguments: argparse.Namespace) -> None:
             learner.save()
             course.measure(f"step {learner.step}")
     if rank == 0:
-        write(network.model, arguments.folder, work / "refined")
+        write(network.model, work / "embedder", work / "refined")
 
 
 def write(model: Qwen3Model, start: Path, folder: Path) -> None:
@@ -263,11 +254,10 @@ def write(model: Qwen3Model, start: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """Train the network of a folder on and write it to WORK/refined."""
+    """Train the network of WORK/embedder on and write it to WORK/refined."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--folder", type=Path, required=True, help="the embedder in eight bits")
     parser.add_argument("--steps", type=int, default=520)
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()

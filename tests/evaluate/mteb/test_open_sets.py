@@ -31,6 +31,9 @@ OF_TYPE = {
 MAX_LENGTH, MOST_LINES = 96, 40
 """Enough to compare two evaluators, and soon done"""
 EXACT = 1e-6
+TIED = 1e-3
+"""Scripts that the built-in vocabulary left out fall to bytes of one vector: sentences of them that are cut
+alike tie, which each evaluator breaks in its own way"""
 TOP = 12
 """Candidates of the second stage: the metric looks at ten, and mteb forgets those below the cut."""
 
@@ -75,7 +78,8 @@ def test_the_numbers_agree(name: str, embedder: Embedder, model: MtebEncoder, tm
     results = tmp_path / "results"
     outcome = evaluate_tasks([folder_task(folder)], model, folder=results, show_progress_bar=False)
     assert outcome.failures == []
-    assert exact(outcome.scores[0]) == pytest.approx(ours.score, abs=EXACT)
+    tolerance = TIED if folder.name == OF_TYPE["bitext"] else EXACT
+    assert exact(outcome.scores[0]) == pytest.approx(ours.score, abs=tolerance)
 
 
 def test_two_stages(embedder: Embedder, model: MtebEncoder, tmp_path: Path) -> None:
