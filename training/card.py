@@ -93,7 +93,7 @@ brought to spread 1 and added to the log-odds. transformers and others read the 
 
 nDCG@10 of the best 40, the embedder's order, the reranker's alone, both together
 (`training/reranked.py`; SQLite's documentation, on which the weights of the three parts were chosen):
-sections by their headings .395, .362, .422; by one of their sentences .608, .594, .634. The project's
+sections by their headings .373, .359, .419; by one of their sentences .598, .593, .639. The project's
 README has public sets.
 
 ## Limits
