@@ -20,10 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch.multiprocessing.spawn import spawn
 from torch.nn.functional import cosine_similarity, cross_entropy, kl_div, log_softmax, normalize, softmax
 from transformers import Qwen3Model
 
@@ -34,6 +32,7 @@ from label import QUERY, Labels, PairLabels, pair_labels, query_text
 from network import Network, embed
 from optimizer import Optimizer, share_gradients
 from pieces import DOCUMENT_MARKS, QUERY_MARKS
+from processes import learning_parser, together
 from stream import CONTENT
 from texts import SEED, read_pairs
 from tokenizer import END_OF_TEXT, token_id
@@ -113,9 +112,9 @@ def contrastive(queries: torch.Tensor, documents: torch.Tensor, same: torch.Tens
     return (cross_entropy(scores, right) + cross_entropy(scores.T, right)) / 2
 
 
-def equal_documents(batch: Batch, part: slice) -> torch.Tensor:
-    """Mark the lines of a part that have one and the same document."""
-    texts = [row.tobytes() for row in batch.documents[part]]
+def equal_documents(documents: Sequence[NDArray[np.int32]]) -> torch.Tensor:
+    """Mark the lines that have one and the same document."""
+    texts = [row.tobytes() for row in documents]
     number = {text: place for place, text in enumerate(texts)}
     numbers = torch.tensor([number[text] for text in texts])
     return numbers[:, None] == numbers[None, :]
@@ -125,7 +124,7 @@ def not_negatives(batch: Batch, taught: torch.Tensor, part: slice) -> torch.Tens
     """Mark a part's other lines whose document is equal or, by the teacher's vectors, too close."""
     # A comparison with NaN is false: without labels only equal documents are masked.
     close = taught[part] @ taught[part].T > MASKED_ABOVE
-    return (close | equal_documents(batch, part)).fill_diagonal_(False)
+    return (close | equal_documents(batch.documents[part])).fill_diagonal_(False)
 
 
 def batch_loss(
@@ -262,10 +261,7 @@ def asked_rows(batch: Batch, pairs: Sequence[Pair], tokenizer: Tokenizer) -> lis
 def train(rank: int, arguments: argparse.Namespace) -> None:
     """Train as one of several processes, each with a thread and batches of its own, alike in weights."""
     work, processes = arguments.work, arguments.processes
-    torch.set_num_threads(1)
     torch.manual_seed(SEED)
-    meeting = (work / "embedder.meeting").absolute()
-    dist.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=processes)
     pairs = read_pairs(work / "rows.jsonl")
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     end_id = token_id(tokenizer, END_OF_TEXT)
@@ -301,14 +297,9 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     """Train, measuring now and then, and write the averaged weights."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--processes", type=int, default=2)
+    parser = learning_parser(__doc__, 1500)
     parser.add_argument("--measure-every", type=int, default=250)
-    arguments = parser.parse_args()
-    (arguments.work / "embedder.meeting").unlink(missing_ok=True)
-    spawn(train, (arguments,), nprocs=arguments.processes)
+    together(train, parser.parse_args())
 
 
 if __name__ == "__main__":

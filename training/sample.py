@@ -14,15 +14,13 @@ import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from extract import Pair
+from extract import Pair, package_of
 from held_out import GROUPS
-from sources import DOCUMENTATION, PAIR_SET_LICENCES, PYTHON_PACKAGES
+from sources import CODED, DOCUMENTED, PAIR_SET_LICENCES
 
 _SEED = 5
 _LABELLED = 117_000
 _HELD_OUT_GROUP = 100
-_DOCUMENTATION = {package for package, _ in DOCUMENTATION}
-_CODE = {"libpython3.11-stdlib", *(package for package, _ in PYTHON_PACKAGES)}
 _BY_NAME = {
     "wordnet-base-examples": 10_000,
     "wordnet-base": 5_000,
@@ -66,10 +64,10 @@ def quota(kind: str, source: str) -> int:
         if kind != "parallel":
             return _LIBREOFFICE
         return _LIBREOFFICE_LARGE if _LARGE_LANGUAGES.search(source) else _LIBREOFFICE_PARALLEL
-    package = re.sub("-(names|docstrings|sentences)$", "", source)
-    if package in _DOCUMENTATION:
+    package = package_of(source)
+    if package in DOCUMENTED:
         return _SENTENCES if source.endswith("sentences") else _SECTIONS
-    return _FUNCTIONS if package in _CODE else _OTHER
+    return _FUNCTIONS if package in CODED else _OTHER
 
 
 def sampled(lines: list[str], generator: random.Random) -> list[str]:

@@ -86,6 +86,8 @@ PYTHON_PACKAGES = (
         for package in ("jax", "luigi", "moto", "streamlit", "pymongo", "elasticsearch")
     ),
 )
+DOCUMENTED = frozenset(package for package, _ in DOCUMENTATION)
+CODED = frozenset(("libpython3.11-stdlib", *(package for package, _ in PYTHON_PACKAGES)))
 TEXT_SOURCES: tuple[Source, ...] = (
     *(
         Source("debian", f"libreoffice-help-{language}", "MPL-2.0", "help pages")

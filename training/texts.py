@@ -36,13 +36,11 @@ from lexicon import words
 from phrases import NAME as PHRASES
 from phrases import everyday_sentences
 from scripts import script_of
-from sources import DOCUMENTATION, PAIR_SET_LICENCES, PYTHON_PACKAGES, TEXT_SOURCES, folder_of, unpacked
+from sources import CODED, DOCUMENTED, PAIR_SET_LICENCES, TEXT_SOURCES, folder_of, unpacked
 from variants import variants
 
 SEED = 20260729
 HELD_OUT_PERMILLE = 12
-_HTML_SOURCES = {package for package, _ in DOCUMENTATION}
-_CODE_SOURCES = {"libpython3.11-stdlib", *(package for package, _ in PYTHON_PACKAGES)}
 _CAPS = {
     "libreoffice-help-en-us": 4_000,
     **{f"libreoffice-help-{language}": 16_000 for language in ("zh-cn", "de", "fr", "es", "ja", "ru", "hi")},
@@ -60,9 +58,9 @@ _CAPS = {
     "tldr-command-en": 8_000,
     "tldr-command-multilingual": 6_000,
     "tldr-translation": 15_000,
-    **{package: 8_000 for package in (*_HTML_SOURCES, *_CODE_SOURCES)},
-    **{f"{package}-sentences": 8_000 for package in _HTML_SOURCES},
-    **{f"{package}-{part}": 8_000 for package in _CODE_SOURCES for part in ("names", "docstrings")},
+    **{package: 8_000 for package in (*DOCUMENTED, *CODED)},
+    **{f"{package}-sentences": 8_000 for package in DOCUMENTED},
+    **{f"{package}-{part}": 8_000 for package in CODED for part in ("names", "docstrings")},
 }
 _DEFAULT_CAP = 4_000
 _OTHER_LANGUAGE_CAP = 300
@@ -83,11 +81,11 @@ def all_pairs(cache: Path, pair_folder: Path | None) -> Iterator[Pair]:
                 )
         elif package.startswith("firefox"):
             yield from interface_phrases(folders["firefox-esr-l10n-en-gb"], folder, package)
-        elif package in _HTML_SOURCES:
+        elif package in DOCUMENTED:
             sections = list(html_sections(folder, package))
             yield from sections
             yield from sentences(sections)
-        elif package in _CODE_SOURCES:
+        elif package in CODED:
             yield from python_functions(folder, package)
         else:
             reader = {
