@@ -17,7 +17,7 @@ FLOORS = (
     ("quiver.text",),
     ("quiver.engine",),
     ("quiver.opened", "quiver.results"),
-    ("quiver.embedder", "quiver.interpolation", "quiver.reranker", "quiver.rows"),
+    ("quiver.embedder", "quiver.interpolation", "quiver.reranker", "quiver.rows", "quiver.word_scores"),
     ("quiver.doctor", "quiver.evaluate", "quiver.planning"),
     ("quiver.remote",),
     ("quiver.train",),

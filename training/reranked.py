@@ -1,7 +1,8 @@
 """Measures what the built-in reranker makes of the embedder's order, on SQLite's documentation.
 
 Mean nDCG@10 of sections by their headings among 900, and by one of their sentences among 250: the
-embedder's order, the reranker's alone, and both together as `quiver search` and `quiver evaluate` put them.
+embedder's order, the reranker's alone, both together, and these with the candidates' words, as
+`quiver evaluate` puts them.
 
     python reranked.py --cache CACHE
 """
@@ -18,10 +19,11 @@ from numpy.typing import NDArray
 from extract import Pair, asked_by_sentence, html_sections
 from quiver import Embedder, Reranker
 from quiver.interpolation import standardised
+from quiver.word_scores import word_scores
 from sources import MEASURED_SOURCE, unpacked
 from texts import SEED
 
-_SECTIONS, _ASKED, _QUESTIONS, _RERANKED = 900, 250, 120, 40
+_SECTIONS, _ASKED, _QUESTIONS, _RERANKED = 900, 250, 120, 100
 _LONGEST = 700
 
 
@@ -32,7 +34,7 @@ def gain(scores: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
 
 
 def measure(embedder: Embedder, reranker: Reranker, pairs: list[Pair]) -> NDArray[np.float64]:
-    """Give the mean gain of the three orders over the first questions."""
+    """Give the mean gain of the four orders over the first questions."""
     documents = [pair.document for pair in pairs]
     vectors = np.asarray(embedder.encode_document(documents))
     queries = np.asarray(embedder.encode_query([pair.query for pair in pairs[:_QUESTIONS]]))
@@ -43,7 +45,9 @@ def measure(embedder: Embedder, reranker: Reranker, pairs: list[Pair]) -> NDArra
         odds = reranker.predict(asked, show_progress_bar=False).log_odds
         found = cosines[best]
         both = odds + reranker.retrieval_weight * standardised(found)
-        gains.append([gain(order, best == number) for order in (found, odds, both)])
+        by_words = word_scores(pairs[number].query, [documents[i] for i in best])
+        all_three = both + reranker.retrieval_weight * standardised(by_words)
+        gains.append([gain(order, best == number) for order in (found, odds, both, all_three)])
     means: NDArray[np.float64] = np.mean(gains, axis=0)
     return means
 
@@ -60,8 +64,11 @@ def main() -> None:
     embedder = Embedder(on_too_long="truncate", max_length=_LONGEST)
     reranker = Reranker(on_too_long="truncate", max_length=_LONGEST)
     for name, pairs in (("headings", sections), ("sentences", asked)):
-        alone, reranked, both = measure(embedder, reranker, pairs)
-        print(f"{name}: embedder {alone:.3f}, reranker {reranked:.3f}, both {both:.3f}", flush=True)
+        alone, reranked, both, words = measure(embedder, reranker, pairs)
+        print(
+            f"{name}: embedder {alone:.3f}, reranker {reranked:.3f}, both {both:.3f}, with words {words:.3f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ from quiver.evaluate.meta import read_meta
 from quiver.evaluate.ranking_files import read_retrieval
 from quiver.evaluate.report import by_type
 from quiver.evaluate.vectors import Embedding, cut_to
+from quiver.interpolation import standardised
 from quiver.results import Floats
+from quiver.word_scores import word_scores
 from tests.evaluate import sets
 from tests.evaluate.sets import FixedEncoder
 
@@ -95,11 +97,12 @@ def test_a_small_reranker_counts_beside_the_first_ranking(tmp_path: Path) -> Non
     stage = RerankStage(name="judge", model=judge, top=10)
     reranked = task.reranked(found, stage, show_progress_bar=False)
     texts = zip(task.document_ids, task.documents, strict=True)
-    number = {own: int(text.rsplit(" ", 1)[1]) for own, text in texts}
-    for query, scores in found.items():
+    text_of = dict(texts)
+    for (query, scores), asked in zip(found.items(), task.queries, strict=True):
         best = sorted(scores, key=lambda own: -scores[own])[:10]
-        cosines = np.asarray([scores[own] for own in best])
-        expected = 20 * (cosines - cosines.mean()) / cosines.std() - [number[own] for own in best]
+        by_words = word_scores(asked, [text_of[own] for own in best])
+        known = standardised([scores[own] for own in best]) + standardised(by_words)
+        expected = 20 * known - [int(text_of[own].rsplit(" ", 1)[1]) for own in best]
         assert [reranked[query][own] for own in best] == pytest.approx(list(expected), abs=1e-4)
 
 

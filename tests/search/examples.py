@@ -17,7 +17,7 @@ from quiver.search.described import described, heading_trail
 from quiver.search.filters import And, Column, Comparison, Filter, IsNull, Not, Or
 from quiver.search.passages import Passage, Scalar
 from quiver.search.store import Found, IndexedFile, IndexInfo
-from quiver.search.terms import terms
+from quiver.text.terms import terms
 
 DIMENSION = 8
 

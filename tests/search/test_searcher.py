@@ -11,11 +11,13 @@ import quiver
 from quiver import Embedder, Reranker
 from quiver.engine.plan import Usage
 from quiver.errors import FingerprintMismatch, InputError, StoreError
+from quiver.interpolation import standardised
 from quiver.results import Embeddings, RankedDocument, Ranking
 from quiver.search.described import described
 from quiver.search.fusion import fuse
 from quiver.search.index import update_index
 from quiver.search.searcher import Mode, Searcher
+from quiver.word_scores import word_scores
 from tests.search.conftest import OpenStore
 from tests.search.examples import NaiveStore, file, fingerprint, info, vector
 from tests.search.folder import Folder
@@ -118,10 +120,9 @@ def test_what_found_a_passage_counts_beside_a_reranker_that_asks_for_it(naive: N
     expected = {hit.passage.text: float(len(described(hit.passage))) for hit in plain}
     for stage in ("dense", "text"):
         scores = {hit.passage.text: one.score for hit in plain for one in hit.stages if one.stage == stage}
-        values = np.asarray(list(scores.values()))
-        for text in expected:
-            own = scores.get(text, values.min())
-            expected[text] += 100 * float((own - values.mean()) / values.std())
+        heights = standardised([scores.get(text, min(scores.values())) for text in expected])
+        for text, height in zip(expected, heights.tolist(), strict=True):
+            expected[text] += 100 * height
     ranker = Ranker()
     ranker.retrieval_weight = 100.0
     result = Searcher(naive, embedder=Encoder(), reranker=ranker).search(query)
@@ -129,6 +130,20 @@ def test_what_found_a_passage_counts_beside_a_reranker_that_asks_for_it(naive: N
     assert texts(result) != sorted(texts(plain), key=len, reverse=True)
     for hit in result:
         assert hit.score == pytest.approx(1 / (1 + np.exp(-np.float64(expected[hit.passage.text]))), abs=1e-5)
+
+
+def test_without_a_search_by_words_those_of_the_candidates_count(naive: NaiveStore) -> None:
+    query = "a sailor and ships"
+    plain = Searcher(naive, embedder=Encoder()).search(query, mode="dense")
+    candidates = [described(hit.passage) for hit in plain]
+    known = standardised([hit.score for hit in plain][:3]) + standardised(word_scores(query, candidates[:3]))
+    expected = [len(text) + 100 * float(value) for text, value in zip(candidates, known, strict=False)]
+    ranker = Ranker()
+    ranker.retrieval_weight = 100.0
+    searcher = Searcher(naive, embedder=Encoder(), reranker=ranker)
+    result = searcher.search(query, mode="dense", rerank_top=3)
+    order = sorted(range(3), key=lambda place: -expected[place])
+    assert texts(result) == [texts(plain)[place] for place in (*order, *range(3, len(plain)))]
 
 
 def test_no_budget_left_skips_the_reranking_and_says_so(naive: NaiveStore) -> None:

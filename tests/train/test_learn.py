@@ -16,6 +16,7 @@ from transformers import AutoModel
 
 from quiver import Embedder, Reranker
 from quiver.errors import InputError
+from quiver.models.catalog import BUILTIN_EMBEDDER, BUILTIN_FOLDER
 from quiver.train.checks import TrainingError
 from quiver.train.distill import distill
 from quiver.train.embedder import ContrastSettings, train_embedder
@@ -77,6 +78,17 @@ def test_a_reranker_learns_to_tell_answers_apart(
     assert report.score_after is not None
     assert report.score_after > report.score_before
     assert Reranker(tmp_path / "out").predict([("a", "b")]).shape == (1,)
+
+
+def test_the_built_in_embedder_keeps_what_was_set_by_hand(tmp_path: Path) -> None:
+    settings = replace(SHORT, max_steps=3, batch_size=8, max_length=128, learning_rate=1e-5)
+    train_embedder(ROWS, tmp_path / "out", settings=settings, quiet=True)
+    before, after = weights(BUILTIN_FOLDER / BUILTIN_EMBEDDER), weights(tmp_path / "out")
+    for name, weight in before.items():
+        assert torch.equal(weight.float() == 0, after[name].float() == 0), name
+    texts = [row.positives[0] for row in ROWS[:8]]
+    old, new = (np.asarray(Embedder(model).encode_document(texts)) for model in (None, tmp_path / "out"))
+    assert 0.9 < (old * new).sum(axis=1).mean() < 0.99999
 
 
 def test_a_student_comes_nearer_to_its_teacher(embedder_folder: Path, tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from quiver import Embedder
 from quiver.train.rows import write_rows
@@ -19,10 +20,14 @@ from tests.train.rows import make_rows
 def test_two_processes_train_one_model(
     embedder_folder: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
+    pruned = shutil.copytree(embedder_folder, tmp_path / "pruned")
+    base = load_file(pruned / "model.safetensors")
+    base["layers.0.mlp.up_proj.weight"][::3] = 0
+    save_file(base, pruned / "model.safetensors", metadata={"format": "pt"})
     rows = tmp_path / "rows.jsonl"
     write_rows(rows, make_rows(40, negatives=2))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = ["-m", "quiver", "train", "embedder", rows, "--out", tmp_path / "out", "-m", embedder_folder]
+    command = ["-m", "quiver", "train", "embedder", rows, "--out", tmp_path / "out", "-m", pruned]
     settings = ["--max-steps", 4, "--batch-size", 4, "--token-budget", 100, "--learning-rate", 0.002]
     run = subprocess.run(
         list(map(str, [*torchrun, *command, *settings, "--evaluate", rows, "--quiet", *options])),
@@ -35,8 +40,11 @@ def test_two_processes_train_one_model(
     assert run.stdout.count("nDCG@10") == 1
     report = json.loads((tmp_path / "out" / "training.json").read_text())
     assert (report["steps"], report["moved"] > 0) == (4, True)
-    base, trained = (
-        load_file(folder / "model.safetensors") for folder in (embedder_folder, tmp_path / "out")
+    before, after = (
+        weights["layers.0.mlp.up_proj.weight"]
+        for weights in (base, load_file(tmp_path / "out" / "model.safetensors"))
     )
-    assert not torch.equal(base["layers.0.mlp.up_proj.weight"], trained["layers.0.mlp.up_proj.weight"])
+    assert not torch.equal(before, after)
+    if "--lora-rank" not in options:
+        assert torch.equal(after == 0, before == 0)
     assert Embedder(tmp_path / "out").encode_query("Why?").shape == (64,)

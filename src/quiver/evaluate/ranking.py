@@ -14,6 +14,7 @@ from quiver.evaluate.vectors import Embedding, Vectors
 from quiver.interpolation import standardised
 from quiver.progress import progress_bar
 from quiver.results import Floats, Scores
+from quiver.word_scores import word_scores
 
 DEPTH = 1000
 """Documents of a ranking that measures may look at, as in mteb."""
@@ -89,9 +90,10 @@ class RankingTask:
         )
         # Probabilities round to 1; their log-odds still tell documents apart.
         odds = np.asarray(scores.log_odds if isinstance(scores, Scores) else scores)
-        found_by = [[runs[query][document] for document in orders[query][: stage.top]] for query in runs]
-        known = np.concatenate([standardised(each) for each in found_by])
-        values = (odds + stage.retrieval_weight * known).tolist()
+        if stage.retrieval_weight:
+            known = [self._known(query, runs[query], order[: stage.top]) for query, order in orders.items()]
+            odds = odds + stage.retrieval_weight * np.concatenate(known)
+        values = odds.tolist()
         found: Run = {self.query_ids[query]: {} for query in orders}
         for (query, document), value in zip(pairs, values, strict=True):
             found[self.query_ids[query]][document] = value
@@ -100,6 +102,12 @@ class RankingTask:
             lowest = min(seen.values(), default=0.0)
             seen |= {document: lowest - place for place, document in enumerate(order[stage.top :], start=1)}
         return found
+
+    def _known(self, query: int, found: dict[str, float], documents: Sequence[str]) -> Floats:
+        """What is known of a query's candidates before they are judged."""
+        texts = [self.documents[self._position[document]] for document in documents]
+        by_words = standardised(word_scores(self.queries[query], texts))
+        return standardised([found[document] for document in documents]) + by_words
 
     def _instructions(self, queries: Sequence[int]) -> str | list[str] | None:
         if self.instruction is None or isinstance(self.instruction, str):

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from quiver.errors import InputError
 
 NEEDED = (
+    "bm25s",
     "charset_normalizer",
     "docx",
     "lancedb",

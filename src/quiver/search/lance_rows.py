@@ -14,7 +14,7 @@ from quiver.search.filters import filter_keys
 from quiver.search.passages import Passage
 from quiver.search.store import Found, IndexedFile, IndexInfo
 from quiver.search.stored_passage import columns_of, passage_of
-from quiver.search.terms import terms
+from quiver.text.terms import terms
 
 FILES = pa.schema([pa.field("path", pa.string(), nullable=False), pa.field("digest", pa.string())])
 

@@ -36,7 +36,7 @@ from quiver.search.lance_rows import (
 from quiver.search.lock import only_writer
 from quiver.search.store import Found, IndexedFile, IndexInfo
 from quiver.search.stored_passage import passage_of
-from quiver.search.terms import terms
+from quiver.text.terms import terms
 from quiver.whole_file import write_whole
 
 INFO_NAME = "index.json"

@@ -23,7 +23,7 @@ from quiver.search.filters import Column, Comparison, Filter, filter_keys, key_o
 from quiver.search.info_file import read_info, write_info
 from quiver.search.store import Found, IndexedFile, IndexInfo
 from quiver.search.stored_passage import passage_of
-from quiver.search.terms import terms
+from quiver.text.terms import terms
 
 EXACT_BYTES = 128 * 2**20
 """Vectors that are compared one by one; beyond it an HNSW index is built."""

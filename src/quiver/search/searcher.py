@@ -31,6 +31,7 @@ from quiver.search.places import is_path, place_of
 from quiver.search.reranking import PassageRanker, Reranked, TimedReranker
 from quiver.search.spans import Spans
 from quiver.search.store import Found, Store
+from quiver.word_scores import word_scores
 
 Mode = Literal["dense", "text", "hybrid"]
 MODES: tuple[Mode, ...] = ("dense", "text", "hybrid")
@@ -57,6 +58,24 @@ class QueryEncoder(Protocol):
         show_progress_bar: bool | None = ...,
     ) -> Embeddings:
         """Unit vectors [N, E]."""
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A candidate, with what the stages say of it."""
+
+    found: Found
+    scores: list[StageScore]
+
+    def hit(self, spans: Spans, explain: bool) -> Hit:
+        last = self.scores[-1]
+        return Hit(
+            passage=self.found.passage,
+            score=last.score,
+            stage=last.stage,
+            span=spans.best(self.found.passage.text),
+            stages=tuple(self.scores) if explain else (),
+        )
 
 
 class Searcher:
@@ -117,11 +136,12 @@ class Searcher:
         deadline = None if budget_ms is None else begun + budget_ms / 1000
         stages, usage = self._candidates(query, mode, candidates, instruction, where)
         fused = _fused(stages)
-        texts = [described(entry.found.passage) for entry in fused[:rerank_top]] if self._reranker else []
+        best = fused[:rerank_top] if self._reranker else []
+        texts = [described(entry.found.passage) for entry in best]
         judged = Reranked()
         if self._reranker is not None:
             judged = self._reranker.rerank(query, texts, instruction=instruction, deadline=deadline)
-        beside = self._retrieval_weight * _standing(stages, fused) if self._retrieval_weight else None
+        beside = self._beside(query, stages, best, texts)
         ordered = _ordered(fused, judged, beside)[:top_k]
         spans = Spans(query, [entry.found.passage.text for entry in {*ordered, *fused[:RARITY_SAMPLE]}])
         return SearchResult(
@@ -132,6 +152,17 @@ class Searcher:
             seconds=time.monotonic() - begun,
             usage=usage + judged.usage,
         )
+
+    def _beside(
+        self, query: str, stages: dict[Stage, list[Found]], best: list[_Entry], texts: list[str]
+    ) -> Floats | None:
+        """What counts beside the reranker's log-odds of the best candidates."""
+        if not self._retrieval_weight:
+            return None
+        standing = _standing(stages, best)
+        if "text" not in stages:
+            standing += standardised(word_scores(query, texts))
+        return self._retrieval_weight * standing
 
     def _candidates(
         self, query: str, mode: Mode, count: int, instruction: str | None, where: str | None
@@ -151,24 +182,6 @@ class Searcher:
             if by_words is not None:
                 stages["text"] = by_words.result()
         return stages, usage
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """A candidate, with what the stages say of it."""
-
-    found: Found
-    scores: list[StageScore]
-
-    def hit(self, spans: Spans, explain: bool) -> Hit:
-        last = self.scores[-1]
-        return Hit(
-            passage=self.found.passage,
-            score=last.score,
-            stage=last.stage,
-            span=spans.best(self.found.passage.text),
-            stages=tuple(self.scores) if explain else (),
-        )
 
 
 def _open(index: str | Path | Store | None) -> Store:
@@ -213,14 +226,13 @@ def _fused(stages: dict[Stage, list[Found]]) -> list[_Entry]:
     return [entries[place] for place, _ in fused]
 
 
-def _standing(stages: dict[Stage, list[Found]], fused: list[_Entry]) -> Floats:
+def _standing(stages: dict[Stage, list[Found]], best: list[_Entry]) -> Floats:
     """How far each stage puts each candidate above the others, summed; whom it missed stands at its foot."""
-    total = np.zeros(len(fused), dtype=np.float32)
+    total = np.zeros(len(best), dtype=np.float32)
     for found in filter(None, stages.values()):
-        heights = standardised([each.score for each in found])
-        known = dict(zip(map(_place, found), heights.tolist(), strict=True))
-        foot = float(heights.min())
-        total += [known.get(_place(entry.found), foot) for entry in fused]
+        scores = {_place(each): each.score for each in found}
+        foot = min(scores.values())
+        total += standardised([scores.get(_place(entry.found), foot) for entry in best])
     return total
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quiver.search.terms import Term, located_terms
+from quiver.text.terms import Term, located_terms
 
 _SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]]*(?=\s)|[。！？]+|\n\s*\n|\Z)", re.DOTALL)
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from quiver.errors import CheckpointError
 from quiver.models.checkpoint import Checkpoint, open_checkpoint
 
-DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F8_E4M3": torch.bfloat16}
-"""Eight bits are too few for what training or merging adds, and lie within bfloat16."""
+DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F8_E4M3": torch.float32}
+"""Eight bits are too few for what training or merging adds; sixteen lost up to half of it."""
 
 
 def save_like(base: Checkpoint, tensors: Mapping[str, Tensor], folder: Path) -> Checkpoint:

@@ -49,8 +49,13 @@ def training_settings(
         int, typer.Option(min=1, help="Rows of a step; they are each other's negatives.")
     ] = DEFAULTS.batch_size,
     token_budget: Annotated[
-        int, typer.Option(min=1, help="Tokens that run together; bounds memory and changes nothing else.")
-    ] = DEFAULTS.token_budget,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Tokens that run together; bounds memory and changes nothing else. "
+            "[default: 16384 on a GPU, 2048 without]",
+        ),
+    ] = None,
     accumulate: Annotated[
         int, typer.Option(min=1, help="Batches whose gradients make one step.")
     ] = DEFAULTS.accumulate,

@@ -25,7 +25,6 @@ from quiver.search.info_file import read_info
 from quiver.search.passages import Passage
 from quiver.search.store import Found, IndexedFile, IndexInfo
 from quiver.search.stored_passage import columns_of, passage_of
-from quiver.search.terms import terms
 from quiver.search.versioned import state as states
 from quiver.search.versioned.state import State
 from quiver.search.versioned.tables import (
@@ -39,6 +38,7 @@ from quiver.search.versioned.tables import (
     one_of,
 )
 from quiver.search.versioned.words import CANDIDATES_FACTOR, bm25, rarity, term_number, term_weights
+from quiver.text.terms import terms
 
 TABLES: tuple[Table, ...] = ("passages", "files")
 PATHS_AT_ONCE = 500
