@@ -5,8 +5,7 @@ docs=$1 work=$2
 here=$(dirname "$0")
 
 python "$here/prepare.py" "$docs" "$work"
-quiver train mine "$work/pairs.jsonl" --output "$work/rows.jsonl" --max-length 512 --truncate
-quiver train embedder "$work/rows.jsonl" --evaluate "$work/dev.jsonl" --out "$work/model" \
-  --epochs 3 --batch-size 64 --learning-rate 1e-5 --save-every 20 --patience 5
+quiver train embedder "$work/pairs.jsonl" --evaluate "$work/dev.jsonl" --out "$work/model" \
+  --max-steps 40 --max-length 128 --learning-rate 5e-5 --bf16 --save-every 10
 quiver evaluate "$work/questions" --compare bm25
 quiver evaluate "$work/questions" --model "$work/model"

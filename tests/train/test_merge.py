@@ -81,6 +81,9 @@ def test_what_cannot_be_merged_is_refused(folders: list[Path], tmp_path: Path) -
     wide = write_checkpoint(tmp_path / "wide", hidden_size=128)
     with pytest.raises(CheckpointError, match="shapes"):
         merge([folders[0], wide], tmp_path / "out")
+    both_ways = write_checkpoint(tmp_path / "both-ways", is_causal=False)
+    with pytest.raises(CheckpointError, match="both ways"):
+        merge([folders[0], both_ways], tmp_path / "out")
     with pytest.raises(InputError, match="weights"):
         merge(folders, tmp_path / "out", weights=(1, 1))
     with pytest.raises(InputError, match="two"):

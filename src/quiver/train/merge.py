@@ -58,12 +58,12 @@ def merge(
 
     More than two are met one after the other, each with its share of the weight so far; ``weights`` None
     weighs all alike. Everything but the weights comes from the first. Raises InputError for weights that
-    cannot be, CheckpointError for checkpoints of different shapes, FileExistsError if ``out`` holds files.
+    cannot be, CheckpointError for different shapes or attention, FileExistsError if ``out`` holds files.
     """
     shares = _shares(len(models), weights)
     checkpoints = [open_checkpoint(model) for model in models]
     for other in checkpoints[1:]:
-        _check_same_shapes(checkpoints[0], other)
+        _check_alike(checkpoints[0], other)
     folder = Path(out)
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty: give a new folder")
@@ -108,7 +108,11 @@ def _read(checkpoint: Checkpoint, name: str) -> Tensor:
     return tensor
 
 
-def _check_same_shapes(first: Checkpoint, other: Checkpoint) -> None:
+def _check_alike(first: Checkpoint, other: Checkpoint) -> None:
+    if first.config.causal != other.config.causal:
+        raise CheckpointError(
+            f"{first.name} and {other.name} cannot be merged: one attends to what came before, one both ways"
+        )
     shapes = [{name: entry.shape for name, entry in c.tensors.items()} for c in (first, other)]
     differing = sorted(n for n in shapes[0].keys() | shapes[1].keys() if shapes[0].get(n) != shapes[1].get(n))
     if differing:
