@@ -86,10 +86,10 @@ The network is set by hand inside the Qwen3 shape (`training/judge.py`): it tell
 the document's tokens find like tokens of the query, weighs them by how rare they are, and compares the
 means of both texts. Nothing was trained for it; no teacher cross-encoder was to be had.
 
-It knows other things than the embedder, not better ones. So its `config.json` says `"retrieval_weight": 2.0`:
-where the scores that found the documents are known (`quiver search`, `quiver evaluate --reranker`), they and
-BM25 of the candidates among each other are brought to spread 1 and added twice to the log-odds. transformers
-and others read the log-odds alone.
+It knows other things than the embedder, not better ones. So its `config.json` says `"retrieval_weight": 1.0`:
+where the scores that found the documents are known (`quiver search`, `quiver evaluate --reranker`), they are
+brought to spread 1 and added to the log-odds, and so is BM25 of the candidates among each other.
+transformers and others read the log-odds alone.
 
 ## Figures
 

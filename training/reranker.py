@@ -25,7 +25,7 @@ from shape import configuration
 from texts import read_pairs
 from tokenizer import END_OF_TEXT, token_id
 
-RETRIEVAL_WEIGHT = 2.0
+RETRIEVAL_WEIGHT = 1.0
 """What a spread of the retriever's scores counts beside the log-odds."""
 
 

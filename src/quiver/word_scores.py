@@ -1,27 +1,48 @@
-"""Word scores: how well a few documents match a query by its words, beside each other."""
+"""Word scores: how well a query's candidates match it by their words, beside each other."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from quiver.interpolation import standardised
 from quiver.results import Floats
 from quiver.text.terms import terms
 
+WORDS_WEIGHT = 2.0
+"""What words count where a candidate has all of the query's, in spreads; chosen on texts of training/."""
 
-def word_scores(query: str, documents: Sequence[str]) -> Floats:
-    """BM25 [N] of the documents as if there were no others; 0 where no word is shared.
 
-    A word that all of a query's candidates have tells none of them apart, however rare it is elsewhere. On
-    questions to a documentation, this orders candidates as well as BM25 of the whole corpus does
-    (docs/decisions.md). Needs bm25s, regex and PyStemmer, which the extras ``search`` and ``evaluate`` bring.
+def word_heights(query: str, documents: Sequence[str]) -> Floats:
+    """How far words put each document [N] above the others, in spreads, times what there is to see of them.
+
+    BM25 takes the documents for the corpus: a word that all candidates of a query have tells none of them
+    apart, however rare it is elsewhere. Where even the best document has few of the query's words, as in
+    another language or in code, words count little. Needs bm25s, regex and PyStemmer, which the extras
+    ``search`` and ``evaluate`` bring.
     """
+    asked, corpus = terms(query), [terms(document) for document in documents]
+    return WORDS_WEIGHT * coverage(asked, corpus) * standardised(bm25(asked, corpus))
+
+
+def bm25(asked: Sequence[str], corpus: Sequence[Sequence[str]]) -> Floats:
+    """BM25 [N] of documents that are nothing but terms; 0 where none is shared."""
     import bm25s
 
-    asked, corpus = terms(query), [terms(document) for document in documents]
-    index = bm25s.BM25()
     if any(corpus):
+        index = bm25s.BM25()
         index.index(corpus, show_progress=False)
         if known := index.get_tokens_ids(asked):
-            scores: Floats = np.asarray(index.get_scores_from_ids(known), dtype=np.float32)
-            return scores
-    return np.zeros(len(documents), dtype=np.float32)
+            return np.asarray(index.get_scores_from_ids(known), dtype=np.float32)
+    return np.zeros(len(corpus), dtype=np.float32)
+
+
+def coverage(asked: Sequence[str], corpus: Sequence[Sequence[str]]) -> float:
+    """The largest share of the asked terms that one document has, each weighed by its rarity in BM25."""
+    having = [set(document) for document in corpus]
+    rarity = {}
+    for term in set(asked):
+        count = sum(term in document for document in having)
+        rarity[term] = math.log(1 + (len(corpus) - count + 0.5) / (count + 0.5))
+    covered = (sum(rarity[term] for term in rarity.keys() & document) for document in having)
+    return max(covered, default=0.0) / sum(rarity.values()) if rarity else 0.0

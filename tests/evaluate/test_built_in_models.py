@@ -53,4 +53,4 @@ def test_the_prompts_own_words_do_not_mislead_the_reranker(words: str) -> None:
 
 
 def test_the_reranker_counts_beside_what_found_its_documents() -> None:
-    assert Reranker().retrieval_weight == 2
+    assert Reranker().retrieval_weight == 1

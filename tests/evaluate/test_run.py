@@ -16,7 +16,7 @@ from quiver.evaluate.report import by_type
 from quiver.evaluate.vectors import Embedding, cut_to
 from quiver.interpolation import standardised
 from quiver.results import Floats
-from quiver.word_scores import word_scores
+from quiver.word_scores import word_heights
 from tests.evaluate import sets
 from tests.evaluate.sets import FixedEncoder
 
@@ -100,8 +100,8 @@ def test_a_small_reranker_counts_beside_the_first_ranking(tmp_path: Path) -> Non
     text_of = dict(texts)
     for (query, scores), asked in zip(found.items(), task.queries, strict=True):
         best = sorted(scores, key=lambda own: -scores[own])[:10]
-        by_words = word_scores(asked, [text_of[own] for own in best])
-        known = standardised([scores[own] for own in best]) + standardised(by_words)
+        by_words = word_heights(asked, [text_of[own] for own in best])
+        known = standardised([scores[own] for own in best]) + by_words
         expected = 20 * known - [int(text_of[own].rsplit(" ", 1)[1]) for own in best]
         assert [reranked[query][own] for own in best] == pytest.approx(list(expected), abs=1e-4)
 

@@ -17,7 +17,7 @@ from quiver.search.described import described
 from quiver.search.fusion import fuse
 from quiver.search.index import update_index
 from quiver.search.searcher import Mode, Searcher
-from quiver.word_scores import word_scores
+from quiver.word_scores import word_heights
 from tests.search.conftest import OpenStore
 from tests.search.examples import NaiveStore, file, fingerprint, info, vector
 from tests.search.folder import Folder
@@ -136,7 +136,7 @@ def test_without_a_search_by_words_those_of_the_candidates_count(naive: NaiveSto
     query = "a sailor and ships"
     plain = Searcher(naive, embedder=Encoder()).search(query, mode="dense")
     candidates = [described(hit.passage) for hit in plain]
-    known = standardised([hit.score for hit in plain][:3]) + standardised(word_scores(query, candidates[:3]))
+    known = standardised([hit.score for hit in plain][:3]) + word_heights(query, candidates[:3])
     expected = [len(text) + 100 * float(value) for text, value in zip(candidates, known, strict=False)]
     ranker = Ranker()
     ranker.retrieval_weight = 100.0

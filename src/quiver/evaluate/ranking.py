@@ -14,7 +14,7 @@ from quiver.evaluate.vectors import Embedding, Vectors
 from quiver.interpolation import standardised
 from quiver.progress import progress_bar
 from quiver.results import Floats, Scores
-from quiver.word_scores import word_scores
+from quiver.word_scores import word_heights
 
 DEPTH = 1000
 """Documents of a ranking that measures may look at, as in mteb."""
@@ -106,7 +106,7 @@ class RankingTask:
     def _known(self, query: int, found: dict[str, float], documents: Sequence[str]) -> Floats:
         """What is known of a query's candidates before they are judged."""
         texts = [self.documents[self._position[document]] for document in documents]
-        by_words = standardised(word_scores(self.queries[query], texts))
+        by_words = word_heights(self.queries[query], texts)
         return standardised([found[document] for document in documents]) + by_words
 
     def _instructions(self, queries: Sequence[int]) -> str | list[str] | None:

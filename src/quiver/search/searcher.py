@@ -31,7 +31,7 @@ from quiver.search.places import is_path, place_of
 from quiver.search.reranking import PassageRanker, Reranked, TimedReranker
 from quiver.search.spans import Spans
 from quiver.search.store import Found, Store
-from quiver.word_scores import word_scores
+from quiver.word_scores import word_heights
 
 Mode = Literal["dense", "text", "hybrid"]
 MODES: tuple[Mode, ...] = ("dense", "text", "hybrid")
@@ -161,7 +161,7 @@ class Searcher:
             return None
         standing = _standing(stages, best)
         if "text" not in stages:
-            standing += standardised(word_scores(query, texts))
+            standing += word_heights(query, texts)
         return self._retrieval_weight * standing
 
     def _candidates(
