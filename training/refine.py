@@ -1,12 +1,11 @@
 """Trains the embedder on in the eight bits it is stored in, and lets English follow a second teacher, too.
 
-A third of the batches are English pairs of one source: the cosines of all their texts among each other are to
-be the mean of both teachers', and each query is to find its document. A third are sentences of one language
-and their translations, read alike or as query and passage, which are to find each other. A third are texts of
-all languages. The last two follow the first teacher's cosines alone. All at several numbers of dimensions;
-and the layers go on following the first teacher's states (`heal.py`). Matrices are rounded in every step, and
-gradients pass as if they were not (straight-through estimator: Bengio et al., 2013, arXiv 1308.3432), so the
-weights need no further rounding. A run that was stopped goes on from its last checkpoint.
+Half of the batches are English pairs of one source: the cosines of all their texts among each other are to be
+the mean of both teachers', and each query is to find its document. The others are texts of all languages,
+with the first teacher's cosines alone. Both at several numbers of dimensions; and the layers go on following
+the first teacher's states (`heal.py`). Matrices are rounded in every step while gradients pass as if they
+were not (straight-through estimator: Bengio et al., 2013, arXiv 1308.3432), so the weights need no further
+rounding. A run that was stopped goes on from its last checkpoint.
 
     python refine.py --cache CACHE --work WORK
 """
@@ -18,8 +17,8 @@ import random
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -58,10 +57,7 @@ _CUTS = (CONTENT, HIDDEN // 2, HIDDEN // 4)
 _STATES_SHARE, _POOLED_SHARE, _FIND_SHARE = 8.0, 2.0, 0.03
 _NEARER = 0.1
 """How much nearer than a query's own document another may be and still be a negative"""
-_TOKENS, _PAIRS_TOKENS, _LONGEST = 2_000, 1_500, 256
-_PEAK_SHARE = 0.5
-"""Of healing's peak rate, which undid much before it did good"""
-_KINDS = ("all languages", "English", "across languages")
+_TOKENS, _ENGLISH_TOKENS, _LONGEST = 2_000, 1_500, 256
 _SPACE_TOKENS = 60_000
 _CHECKPOINT_STEPS, _TELL_STEPS = 100, 10
 _ENGLISH = {
@@ -103,14 +99,15 @@ class Space:
         return normalize((normalize(pooled, dim=-1) - self.means[asked.long()]) @ self.axes, dim=-1)
 
 
-class OneSource:
-    """Pairs, drawn from one source at a time."""
+class EnglishPairs:
+    """English pairs, drawn from one source at a time."""
 
-    def __init__(self, pairs: Iterable[Pair], tokenizer: Tokenizer) -> None:
+    def __init__(self, pairs: Sequence[Pair], tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         by_source: dict[str, list[Pair]] = defaultdict(list)
         for pair in pairs:
-            by_source[pair.source].append(pair)
+            if package_of(pair.source) in _ENGLISH:
+                by_source[pair.source].append(pair)
         self._sources = list(by_source.values())
         self._weights = [len(source) ** 0.5 for source in self._sources]
 
@@ -125,7 +122,7 @@ class OneSource:
             rows += [
                 np.array([*ids[:_LONGEST], end], dtype=np.int32) for ids in as_read(pair, self._tokenizer)
             ]
-            if sum(map(len, rows)) > _PAIRS_TOKENS:
+            if sum(map(len, rows)) > _ENGLISH_TOKENS:
                 break
         return pairs, rows
 
@@ -136,28 +133,18 @@ class Course:
     def __init__(self, following: Following, cache: Path) -> None:
         self._following = following
         self._english_teacher = EnglishTeacher(cache)
-        pairs = following.texts.pairs
-        english = [pair for pair in pairs if package_of(pair.source) in _ENGLISH]
-        parallel = [pair for pair in pairs if pair.kind == "parallel"]
-        # Each source a second time, its sentences asking for their translations as queries do for passages.
-        across = [*parallel, *(replace(p, kind="retrieval", source=f"{p.source}-asked") for p in parallel)]
-        self._pairs = {
-            kind: OneSource(chosen, following.tokenizer)
-            for kind, chosen in (("English", english), ("across languages", across))
-        }
+        self._english = EnglishPairs(following.texts.pairs, following.tokenizer)
         self._asked = token_id(following.tokenizer, QUERY_MARKS[0])
         rows = following.texts.drawn(random.Random(SEED), _SPACE_TOKENS)
         groups = grouped(rows, following.end)
         pooled = self._pooled(following.follower.states(groups)[-1], groups)
         self._space = Space.fitted(pooled, self._are_asked(rows))
 
-    def loss(self, generator: random.Random, kind: str) -> tuple[torch.Tensor, int]:
-        """Give the loss of a batch of a kind and its number of tokens."""
+    def loss(self, generator: random.Random, *, english: bool) -> tuple[torch.Tensor, int]:
+        """Give the loss of a batch and its number of tokens."""
         following, network = self._following, self._following.network
         pairs, rows = (
-            self._pairs[kind].drawn(generator)
-            if kind in self._pairs
-            else ([], following.texts.drawn(generator, _TOKENS))
+            self._english.drawn(generator) if english else ([], following.texts.drawn(generator, _TOKENS))
         )
         groups = grouped(rows, following.end)
         stream = list(network.stream(groups))
@@ -167,13 +154,13 @@ class Course:
         vectors = in_order(network.ends(stream[-1], groups), groups)
         target = self._space.vectors(self._pooled(taught[-1], groups), self._are_asked(rows))
         loss = _STATES_SHARE * shares.mean()
-        if kind == "English":
+        if english:
             texts = [text for pair in pairs for text in (pair.query, pair.document)]
             target = normalize(torch.cat([target, self._english_teacher.vectors(texts)], 1), dim=-1)
+            if pairs[0].kind == "retrieval":
+                loss = loss + _FIND_SHARE * finding(vectors, target, rows)
         else:
             loss = loss + _POOLED_SHARE * shares[-1]
-        if pairs and pairs[0].kind in {"retrieval", "parallel"}:
-            loss = loss + _FIND_SHARE * finding(vectors, target, rows)
         apart = torch.stack([relation(vectors[:, :cut], target) for cut in _CUTS]).mean()
         return loss + apart, sum(map(len, rows))
 
@@ -205,19 +192,20 @@ def learn(rank: int, arguments: argparse.Namespace) -> None:
     learner = Learner(network, matrices, work / "refine.checkpoint")
     if rank == 0:
         following.measure(f"step {learner.step}")
+    kinds = ("all languages", "English")
     tokens, start = 0, time.monotonic()
     while learner.step < arguments.steps:
         turn = learner.step * arguments.processes + rank
-        kind = _KINDS[turn % len(_KINDS)]
-        loss, count = course.loss(random.Random(SEED + turn), kind)
+        english = (learner.step + rank) % 2 == 0
+        loss, count = course.loss(random.Random(SEED + turn), english=english)
         loss.backward()
         share_gradients(network.model)
-        learner.update(_PEAK_SHARE * rate_share(learner.step, arguments.steps))
+        learner.update(rate_share(learner.step, arguments.steps))
         tokens += count
-        if rank == 0 and learner.step % _TELL_STEPS in range(len(_KINDS)):
+        if rank == 0 and learner.step % _TELL_STEPS in (0, 1):
             speed = arguments.processes * tokens / (time.monotonic() - start)
             print(
-                f"step {learner.step}, {kind}, loss {loss.item():.3f}, {speed:,.0f} tokens/s",
+                f"step {learner.step}, {kinds[english]}, loss {loss.item():.3f}, {speed:,.0f} tokens/s",
                 flush=True,
             )
         if rank == 0 and learner.step % _CHECKPOINT_STEPS == 0:
