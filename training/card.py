@@ -67,8 +67,8 @@ Instructions change little: the teacher knows two, "query" and "passage", and an
 hidden from the query's. The teacher has 512 places, which repeat behind; longer texts are better cut
 (`max_length=512`). Scripts whose pieces were left out fall to bytes and are understood poorly; English,
 Chinese, Japanese, Korean, Russian, Arabic, Hindi and the languages of Europe were kept first. Its matrices
-hold constants that must not move: trained on with all weights at a rate of 5e-5 it broke within 20 steps. The
-published Qwen3-Embedding models are far better.
+hold constants between zeros that must stay zero, or it breaks within 20 steps of ordinary training; Quiver's
+`quiver train` keeps them. The published Qwen3-Embedding models are far better.
 {_DATA}"""
 
 RERANKER_CARD = f"""---

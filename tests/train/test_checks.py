@@ -32,6 +32,14 @@ def test_a_folder_without_the_adapter_is_refused() -> None:
         checks.check_saved(trained, base, moved)
 
 
+def test_rounding_may_change_a_little_of_a_large_move() -> None:
+    far = ANSWERS + 1.0
+    moved = checks.check_moved(ANSWERS, far)
+    checks.check_saved(far, far + 0.05, moved)
+    with pytest.raises(TrainingError, match="adapter"):
+        checks.check_saved(far, far + 0.3, moved)
+
+
 def test_probes_and_scores_come_from_serving(embedder: Embedder, reranker: Reranker) -> None:
     rows = make_rows(6, negatives=2, instruction="find")
     vectors = checks.probe(embedder, rows)

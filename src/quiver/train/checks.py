@@ -20,7 +20,9 @@ PROBES = 64
 LEAST_MOVE = 1e-6
 LEAST_SPREAD = 1e-3
 MOST_LOST_BY_SAVING = 0.02
-"""What rounding to bfloat16 may change; a lost adapter changes more than training's own move."""
+"""What rounding to bfloat16 may change where training changed little ..."""
+LOST_SHARE = 0.1
+"""... and of training's own move where it changed much; a lost adapter loses that move."""
 
 
 class TrainingError(QuiverError):
@@ -80,7 +82,8 @@ def check_spread(found: Floats) -> float:
 def check_saved(trained: Floats, saved: Floats, moved: float) -> None:
     """Raise TrainingError unless the saved folder answers as the network in memory did."""
     lost = float(np.linalg.norm(trained - saved, axis=1).mean())
-    if lost > min(MOST_LOST_BY_SAVING, max(moved / 2, LEAST_SPREAD)):
+    most = max(MOST_LOST_BY_SAVING, LOST_SHARE * moved)
+    if lost > min(most, max(moved / 2, LEAST_SPREAD)):
         raise TrainingError(
             f"the saved folder does not answer as the trained network does (they differ by {lost:.1e}, "
             f"training moved by {moved:.1e}): weights or an adapter did not reach it"
