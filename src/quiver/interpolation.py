@@ -3,7 +3,7 @@
 A small reranker knows other things than the retriever, not better ones, and a list in its order alone forgets
 what the retriever knew. Both together are better than either (Wang, Zhuang and Zuccon, 2021, "BERT-based
 Dense Retrievers Require Interpolation with BM25"). The published rerankers read the texts far better than any
-retriever and are left alone: their weight is 0. What their words say counts alike.
+retriever and are left alone: their weight is 0. What candidates' words say counts too.
 """
 
 from collections.abc import Sequence

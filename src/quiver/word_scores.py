@@ -1,7 +1,7 @@
 """Word scores: how well a query's candidates match it by their words, beside each other."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -22,19 +22,25 @@ def word_heights(query: str, documents: Sequence[str]) -> Floats:
     ``search`` and ``evaluate`` bring.
     """
     asked, corpus = terms(query), [terms(document) for document in documents]
-    return WORDS_WEIGHT * coverage(asked, corpus) * standardised(bm25(asked, corpus))
+    (scores,) = bm25([asked], corpus)
+    return WORDS_WEIGHT * coverage(asked, corpus) * standardised(scores)
 
 
-def bm25(asked: Sequence[str], corpus: Sequence[Sequence[str]]) -> Floats:
-    """BM25 [N] of documents that are nothing but terms; 0 where none is shared."""
+def bm25(queries: Iterable[Sequence[str]], corpus: Sequence[Sequence[str]]) -> Iterator[Floats]:
+    """For each query BM25 [N] of the documents, both nothing but terms; 0 where none is shared.
+
+    That of bm25s with its defaults: Lucene's variant, k1 = 1.5, b = 0.75.
+    """
     import bm25s
 
+    index = bm25s.BM25()
     if any(corpus):
-        index = bm25s.BM25()
         index.index(corpus, show_progress=False)
-        if known := index.get_tokens_ids(asked):
-            return np.asarray(index.get_scores_from_ids(known), dtype=np.float32)
-    return np.zeros(len(corpus), dtype=np.float32)
+    for asked in queries:
+        if any(corpus) and (known := index.get_tokens_ids(asked)):
+            yield np.asarray(index.get_scores_from_ids(known), dtype=np.float32)
+        else:
+            yield np.zeros(len(corpus), dtype=np.float32)
 
 
 def coverage(asked: Sequence[str], corpus: Sequence[Sequence[str]]) -> float:

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from quiver.evaluate.extra import need
 from quiver.results import Floats
+from quiver.word_scores import bm25
 
 SNOWBALL = {
     "ar": "arabic",
@@ -40,18 +39,9 @@ class Bm25:
         The first of the ``languages`` that Snowball knows is the one that is stemmed.
         """
         stemmer = _stemmer(languages)
-        index = need("bm25s").BM25()
+        need("bm25s")
         corpus = [self._terms(text, stemmer) for text in documents]
-        if not any(corpus):
-            yield from (np.zeros(len(documents), np.float32) for _ in queries)
-            return
-        index.index(corpus, show_progress=False)
-        for query in queries:
-            terms = index.get_tokens_ids(self._terms(query, stemmer))
-            if terms:
-                yield np.asarray(index.get_scores_from_ids(terms), dtype=np.float32)
-            else:
-                yield np.zeros(len(documents), np.float32)
+        yield from bm25((self._terms(query, stemmer) for query in queries), corpus)
 
     def _terms(self, text: str, stemmer: Any) -> list[str]:  # noqa: ANN401  (an optional package's class)
         terms: list[str] = []
