@@ -18,6 +18,7 @@ Run from the root of the repository; every command has ``--help`` and ``--json F
 - ``python -m benchmarks.serving``: `quiver serve` under load, beside its bare engine, vLLM and infinity
 - ``python -m benchmarks.serving_endurance``: the memory of `quiver serve` over 100,000 requests
 - ``python -m benchmarks.search_questions``: how often search finds the page that answers, in a tree of files
+- ``python -m benchmarks.search_throughput``: how much of the engine's speed remains when files are indexed
 - ``python -m benchmarks.search_quality``: retrieval sets through index, search and reranking
 - ``python -m benchmarks.search_scale``: a million passages, beside LanceDB, FAISS and pgvector
 

@@ -92,8 +92,9 @@ def main() -> None:
         found, took = timed(ask, queries)
         recall = np.mean([len(a & b) / WANTED for a, b in zip(truth, found, strict=True)])
         p50, p95 = np.percentile(took, [50, 95])
-        table.add_row(name, f"{built:,.0f} s", f"{recall:.3f}", f"{p50:.1f} ms", f"{p95:.1f} ms")
-        print(f"{name}: done after {time.perf_counter() - begun:,.0f} s", flush=True)
+        row = (name, f"{built:,.0f} s", f"{recall:.3f}", f"{p50:.1f} ms", f"{p95:.1f} ms")
+        table.add_row(*row)
+        print(", ".join(row), flush=True)
         del ask
     Console().print(table)
     words = word_milliseconds(arguments.folder / "quiver", synthetic, arguments.queries)

@@ -3,9 +3,9 @@
     python examples/domain/prepare.py DOCS WORK
 
 DOCS is the folder of HTML pages (Debian: apt-get download sqlite3-doc; dpkg-deb -x sqlite3-doc_*.deb .).
-WORK gets pairs.jsonl (title and heading -> section), dev.jsonl (pairs set aside to choose the best weights
-by) and questions/ (all sections, and for each question those of the page that answers it), which training
-never sees.
+WORK gets pairs.jsonl (title and heading -> section, and some words of a sentence -> its section),
+dev.jsonl (pairs set aside to choose the best weights by) and questions/ (all sections, and for each question
+those of the page that answers it), which training never sees.
 """
 
 import json
@@ -21,6 +21,8 @@ from quiver.train.rows import TrainingRow, write_rows
 
 LISTS = re.compile(r"doc_\w+|keyword_index|sitemap|requirements|syntaxdiagrams?|changes|oldnews|chronology")
 MOST_CHARACTERS, FEWEST_CHARACTERS = 1200, 80
+MOST_WORDS = 8
+SENTENCE = re.compile(r"[A-Z][^.?!\n]{40,250}[.?!](?=\s|$)")
 DEV_PAIRS = 300
 
 
@@ -115,15 +117,25 @@ def write_questions(folder: Path, found: list[Section]) -> None:
                     judged.write(f"{number}\t{place}\t1\n")
 
 
+def rows_of(found: list[Section], chance: random.Random) -> Iterator[TrainingRow]:
+    """What a section is called, and some words of one of its sentences, each with the section."""
+    for section in found:
+        above = f"{section.title}: {section.heading}" if section.heading else section.title
+        yield TrainingRow(above, (section.text,), task="heading")
+        for sentence in chance.sample(sentences := SENTENCE.findall(section.text), min(2, len(sentences))):
+            words = sentence.split()
+            kept = sorted(chance.sample(range(len(words)), min(MOST_WORDS, (len(words) + 1) // 2)))
+            query = " ".join(words[place] for place in kept)
+            yield TrainingRow(query, (f"{above}\n{section.text}",), task="words")
+
+
 def main() -> None:
     """Write the three."""
     docs, work = map(Path, sys.argv[1:3])
     found = list(sections(docs))
-    rows = [
-        TrainingRow(f"{s.title}: {s.heading}" if s.heading else s.title, (s.text,), task="heading")
-        for s in found
-    ]
-    random.Random(0).shuffle(rows)
+    chance = random.Random(0)
+    rows = list(rows_of(found, chance))
+    chance.shuffle(rows)
     write_questions(work / "questions", found)
     write_rows(work / "pairs.jsonl", rows[DEV_PAIRS:])
     write_rows(work / "dev.jsonl", rows[:DEV_PAIRS])

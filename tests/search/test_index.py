@@ -251,7 +251,7 @@ def test_a_run_killed_at_any_moment_loses_no_finished_file(tmp_path: Path, folde
     finished: set[str] = set()
     counts = []
     versions = tmp_path / "index" / "files.lance" / "_versions"
-    for _ in range(8):
+    for _ in range(20):
         begun = len(list(versions.iterdir()))
         with start(tmp_path / "index", folder, seconds=0.004) as running:
             while len(list(versions.iterdir())) == begun and running.poll() is None:

@@ -40,6 +40,17 @@ def test_rounding_may_change_a_little_of_a_large_move() -> None:
         checks.check_saved(far, far + 0.3, moved)
 
 
+def test_a_network_in_bfloat16_answers_as_far_off_as_the_folder_does() -> None:
+    far = ANSWERS + 1.0
+    moved = checks.check_moved(ANSWERS, far)
+    rounding = checks.distance(far, far + 0.2)
+    checks.check_saved(far, far + 0.2, moved, rounding)
+    with pytest.raises(TrainingError, match="adapter"):
+        checks.check_saved(far, far + 0.2, moved)
+    with pytest.raises(TrainingError, match="adapter"):
+        checks.check_saved(far, ANSWERS, moved, rounding)
+
+
 def test_probes_and_scores_come_from_serving(embedder: Embedder, reranker: Reranker) -> None:
     rows = make_rows(6, negatives=2, instruction="find")
     vectors = checks.probe(embedder, rows)

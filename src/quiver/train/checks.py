@@ -23,6 +23,8 @@ MOST_LOST_BY_SAVING = 0.02
 """What rounding to bfloat16 may change where training changed little ..."""
 LOST_SHARE = 0.1
 """... and of training's own move where it changed much; a lost adapter loses that move."""
+ROUNDINGS = 1.5
+"""A network that multiplied in bfloat16 may differ so many times as far as the folder does from itself."""
 
 
 class TrainingError(QuiverError):
@@ -58,11 +60,16 @@ def spread(found: Floats) -> float:
     return float(np.linalg.norm(found - found.mean(axis=0), axis=1).mean())
 
 
+def distance(some: Floats, others: Floats) -> float:
+    """How far answers to the same probes lie apart in the mean."""
+    return float(np.linalg.norm(some - others, axis=1).mean())
+
+
 def check_moved(before: Floats, after: Floats) -> float:
     """How far answers moved in the mean; raises TrainingError if they did not, or are no numbers."""
     if not np.isfinite(after).all():
         raise TrainingError("the trained model gives results that are not finite; lower the learning rate")
-    moved = float(np.linalg.norm(after - before, axis=1).mean())
+    moved = distance(after, before)
     if moved < LEAST_MOVE:
         raise TrainingError("training changed nothing that is saved; raise the learning rate or the steps")
     return moved
@@ -79,10 +86,13 @@ def check_spread(found: Floats) -> float:
     return width
 
 
-def check_saved(trained: Floats, saved: Floats, moved: float) -> None:
-    """Raise TrainingError unless the saved folder answers as the network in memory did."""
-    lost = float(np.linalg.norm(trained - saved, axis=1).mean())
-    most = max(MOST_LOST_BY_SAVING, LOST_SHARE * moved)
+def check_saved(trained: Floats, saved: Floats, moved: float, rounding: float = 0.0) -> None:
+    """Raise TrainingError unless the saved folder answers as the network in memory did.
+
+    ``rounding`` is how far the folder's own answers move in the precision that the network was asked in.
+    """
+    lost = distance(trained, saved)
+    most = max(MOST_LOST_BY_SAVING, LOST_SHARE * moved) + ROUNDINGS * rounding
     if lost > min(most, max(moved / 2, LEAST_SPREAD)):
         raise TrainingError(
             f"the saved folder does not answer as the trained network does (they differ by {lost:.1e}, "

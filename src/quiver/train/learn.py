@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from transformers.trainer_utils import get_last_checkpoint, set_seed
@@ -163,7 +164,10 @@ def _check(run: Run, saved: Checkpoint, answers: Floats, steps: int, loss: float
     before, after = (_serve(run, checkpoint.folder) for checkpoint in (run.base, saved))
     found = checks.probe(after, run.rows)
     moved = checks.check_moved(checks.probe(before, run.rows), found)
-    checks.check_saved(answers, found, moved)
+    rounding = 0.0
+    if run.settings.bf16:
+        rounding = checks.distance(found, checks.probe(_serve(run, saved.folder, "bfloat16"), run.rows))
+    checks.check_saved(answers, found, moved, rounding)
     scored = bool(run.evaluation)
     return TrainingReport(
         folder=str(run.out),
@@ -178,7 +182,7 @@ def _check(run: Run, saved: Checkpoint, answers: Floats, steps: int, loss: float
     )
 
 
-def _serve(run: Run, folder: Path) -> Embedder | Reranker:
+def _serve(run: Run, folder: Path, dtype: Literal["float32", "bfloat16"] = "float32") -> Embedder | Reranker:
     kind = Embedder if isinstance(run.texts, EmbedderTexts) else Reranker
     limit = min(run.settings.max_length, run.base.config.max_length)
-    return kind(folder, dtype="float32", max_length=limit, on_too_long="truncate")
+    return kind(folder, dtype=dtype, max_length=limit, on_too_long="truncate")

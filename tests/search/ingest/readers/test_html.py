@@ -37,6 +37,25 @@ def test_pages_without_a_main_part_are_read_whole(tmp_path: Path) -> None:
     assert (passage.text, passage.title) == ("one\ntwo\n\nthree\nfour", "T")
 
 
+MENU = "<ul><li><a href=a>Home</a><li><a href=b>About us</a><li><a href=c>Download</a></ul>"
+
+
+def test_menus_above_the_first_heading_are_left_out(tmp_path: Path) -> None:
+    inside = f"<div>{MENU}</div><ol><li>Products {MENU}</ol>"
+    (passage,) = passages(tmp_path / "a.html", f"{inside}<p>Before.</p><h2>Tar</h2><p>{WORDS}</p>{MENU}")
+    assert "Before." in passage.text
+    above, below = passage.text.split("Tar")
+    assert "About us" not in above
+    assert "About us" in below
+
+
+def test_lists_of_links_stay_where_there_is_more(tmp_path: Path) -> None:
+    (page,) = passages(tmp_path / "links.html", MENU)
+    assert page.text == "Home\nAbout us\nDownload"
+    told = MENU.replace("</a>", "</a> tells of it at length")
+    assert "Download tells" in passages(tmp_path / "told.html", f"{told}<h1>Tar</h1>")[0].text
+
+
 @pytest.mark.parametrize(
     "text", ["", "<", "<html>", "<!-- nothing", "<frameset>", "<title>T</title>", "&#0;&#xD800;"]
 )

@@ -4,6 +4,7 @@ The tree is walked without recursion: a page of a hundred thousand nested elemen
 """
 
 import re
+from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -29,6 +30,9 @@ BLOCKS = frozenset(
 CELLS = frozenset({"td", "th"})
 PARAGRAPHS = frozenset({"p", "li", "tr", "dt", "pre", "blockquote", "figure", *HEADINGS})
 """Where the text may well be cut."""
+LISTS = frozenset({"ul", "ol", "table"})
+MENU_LINKS, MENU_SHARE = 3, 0.9
+"""From so many links on, which are so much of its text, a list above the first heading is a menu."""
 BLANKS = re.compile(r"[ \t\n\r\f]+")
 
 
@@ -40,7 +44,8 @@ def read_html(text: str, title: str) -> Document:
     root = _main_part(parser)
     if root is None:
         return Document(text="", title=title, has_lines=False)
-    return _Walk().through(root).document(_title(parser, root) or title)
+    has_headings = root.css_first(", ".join(HEADINGS)) is not None
+    return _Walk(has_headings=has_headings).through(root).document(_title(parser, root) or title)
 
 
 def _title(parser: LexborHTMLParser, root: LexborNode) -> str:
@@ -63,10 +68,26 @@ def _words(node: LexborNode) -> str:
     return normalized(node.text(deep=True)).replace("¶", "")
 
 
-class _Walk:
-    """The text of a tree, collected in reading order."""
+class _Reached(NamedTuple):
+    """How far a walk has come."""
 
-    def __init__(self) -> None:
+    texts: int
+    size: int
+    ends: str
+    breaks: int
+    letters: int
+    linked: int
+    links: int
+
+
+class _Walk:
+    """The text of a tree, collected in reading order.
+
+    Menus are left out again: lists of links above the first heading. A page without headings may be
+    nothing else.
+    """
+
+    def __init__(self, *, has_headings: bool) -> None:
         self._texts: list[str] = []
         self._size = 0
         self._ends = "\n"
@@ -74,6 +95,9 @@ class _Walk:
         self._outline = Outline()
         self._breaks: list[int] = []
         self._verbatim = 0
+        self._above_headings = has_headings
+        self._lists: list[_Reached] = []
+        self._letters = self._linked = self._links = self._inside_links = 0
 
     def through(self, root: LexborNode) -> "_Walk":
         """Enter and leave every element below the root, the root too."""
@@ -107,13 +131,19 @@ class _Walk:
         tag = node.tag
         if tag == "-text":
             self._add(node.text_content or "")
+        elif tag == "a":
+            self._links += 1
+            self._inside_links += 1
         elif tag in BLOCKS:
             self._end_line()
+            if tag in LISTS:
+                self._lists.append(self._reached())
             if tag == "pre":
                 self._verbatim += 1
             if tag in PARAGRAPHS:
                 self._breaks.append(self._size)
             if tag in HEADINGS or (tag == "dt" and "id" in node.attributes):
+                self._above_headings = False
                 self._outline.heading(self._size, HEADINGS.get(tag, TERM_LEVEL), _words(node))
         elif tag == "br":
             self._append("\n")
@@ -126,8 +156,25 @@ class _Walk:
                 self._append("\n")
             if tag == "pre":
                 self._verbatim -= 1
+            if tag in LISTS:
+                self._leave_list(self._lists.pop())
+        elif tag == "a":
+            self._inside_links -= 1
         elif tag in CELLS and node.next is not None:
             self._append(" | ")
+
+    def _reached(self) -> _Reached:
+        counts = (self._letters, self._linked, self._links)
+        return _Reached(len(self._texts), self._size, self._ends, len(self._breaks), *counts)
+
+    def _leave_list(self, begun: _Reached) -> None:
+        """Go back to where a list began if it is a menu."""
+        letters, linked = self._letters - begun.letters, self._linked - begun.linked
+        many = self._links - begun.links >= MENU_LINKS
+        if self._above_headings and many and linked >= MENU_SHARE * letters:
+            del self._texts[begun.texts :], self._breaks[begun.breaks :]
+            self._size, self._ends = begun.size, begun.ends
+            self._letters, self._linked, self._links = begun.letters, begun.linked, begun.links
 
     def _add(self, text: str) -> None:
         text = normalized(text)
@@ -142,6 +189,9 @@ class _Walk:
         self._texts.append(text)
         self._size += len(text)
         self._ends = text[-1]
+        letters = len("".join(text.split()))
+        self._letters += letters
+        self._linked += letters if self._inside_links else 0
 
     def _end_line(self) -> None:
         if self._ends != "\n":
