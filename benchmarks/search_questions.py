@@ -18,13 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.command import Report, new_parser, run, write_json
+from benchmarks.file_tree import add_tree_options, index_tree
 from quiver import Embedder, Reranker, Searcher
-from quiver.errors import NoIndex
-from quiver.search.file_corpus import FileCorpus
 from quiver.search.home import HOME_NAME, IndexHome
-from quiver.search.index import update_index
+from quiver.search.index import IndexReport
 from quiver.search.searcher import Mode
-from quiver.search.store import IndexInfo, Store
+from quiver.search.store import Store
 
 DEPTHS = (1, 3, 10)
 PASSAGES = 100
@@ -53,12 +52,12 @@ def main() -> int:
         home = home.with_roots([options.files])
         questions = _read(options.questions, options.files, home)
         embedder = Embedder(options.embedder, on_too_long="truncate")
-        store, facts = _index(home, embedder, options.embedder, options.max_tokens)
+        store, done = index_tree(home, embedder, options.embedder, options.max_tokens)
         reranker = Reranker(options.reranker, on_too_long="truncate")
         report = Report(
             f"Pages that answer {len(questions)} questions, in the first 1 / 3 / 10",
             ["search", *(f"passages, {depth}" for depth in DEPTHS), *(f"pages, {depth}" for depth in DEPTHS)],
-            facts=facts,
+            facts=_facts(store, done),
         )
         for name, mode, reranks in WAYS:
             searcher = Searcher(store, embedder=embedder, reranker=reranker if reranks else None)
@@ -68,21 +67,12 @@ def main() -> int:
     return 0
 
 
-def _index(
-    home: IndexHome, embedder: Embedder, model: str | None, max_tokens: int
-) -> tuple[Store, dict[str, str]]:
-    try:
-        store = home.store.open()
-    except NoIndex:
-        info = IndexInfo(model=model, fingerprint=embedder.fingerprint, max_tokens=max_tokens)
-        store = home.store.create(info)
-    done = update_index(store, FileCorpus(home, home.roots), embedder, show_progress_bar=False)
-    facts = {
+def _facts(store: Store, done: IndexReport) -> dict[str, str]:
+    return {
         "files": f"{len(store.files()):,}, and {len(done.skipped):,} skipped",
         "passages": f"{store.count():,} of at most {store.info.max_tokens} tokens",
         "indexed": f"{done.usage.tokens_in:,} tokens, {done.tokens_per_second:,.0f} a second",
     }
-    return store, facts
 
 
 def _paths(searcher: Searcher, mode: Mode, question: Question) -> list[str]:
@@ -128,16 +118,12 @@ def _parse() -> argparse.Namespace:
         "How often search finds the page that answers, in a real tree of files.",
         "python -m benchmarks.search_questions --files docs --questions questions.jsonl",
     )
-    parser.add_argument("--files", type=Path, required=True, metavar="DIR", help="the tree to index")
+    add_tree_options(parser)
     parser.add_argument(
         "--questions", type=Path, required=True, metavar="FILE", help="lines of query and page"
     )
     parser.add_argument("--folder", type=Path, metavar="DIR", help="keep the index here, for another run")
-    parser.add_argument("--embedder", metavar="NAME", help="hub name or folder (default: built in)")
     parser.add_argument("--reranker", metavar="NAME", help="hub name or folder (default: built in)")
-    parser.add_argument(
-        "--max-tokens", type=int, default=300, metavar="N", help="longest passage (default: 300)"
-    )
     return parser.parse_args()
 
 

@@ -13,12 +13,11 @@ import time
 from pathlib import Path
 
 from benchmarks.command import Report, new_parser, run, write_json
+from benchmarks.file_tree import add_tree_options, index_tree
 from quiver import Embedder
 from quiver.search.described import described
-from quiver.search.file_corpus import FileCorpus
 from quiver.search.home import HOME_NAME, IndexHome
-from quiver.search.index import update_index
-from quiver.search.store import IndexInfo, Store
+from quiver.search.store import Store
 
 
 def main() -> int:
@@ -27,34 +26,33 @@ def main() -> int:
     embedder = Embedder(options.embedder, on_too_long="truncate")
     embedder.encode_document(["warm up"], show_progress_bar=False)
     report = Report("Indexing beside the bare engine", ["", "tokens", "seconds", "tokens a second"])
-    speeds = []
     with tempfile.TemporaryDirectory(prefix="quiver-throughput-") as temporary:
-        texts: list[str] = []
-        for turn in ("first", "second"):
-            store, tokens, seconds = _index(
-                Path(temporary) / turn, options.files, embedder, options.max_tokens
-            )
-            speeds.append(_add(report, f"indexed, {turn}", tokens, seconds))
-            if not texts:
-                texts = _texts(store)
-                begun = time.perf_counter()
-                usage = embedder.encode_document(texts, show_progress_bar=False).usage
-                bare = _add(report, "embedded", usage.tokens_in, time.perf_counter() - begun)
+        store, first = _indexed(Path(temporary) / "first", options, embedder, report)
+        texts = _texts(store)
+        bare = _embedded(texts, embedder, report)
+        _, second = _indexed(Path(temporary) / "second", options, embedder, report)
     report.facts["passages"] = f"{len(texts):,}"
-    report.facts["indexed / embedded"] = f"{sum(speeds) / len(speeds) / bare:.3f}"
+    report.facts["indexed / embedded"] = f"{(first + second) / 2 / bare:.3f}"
     report.show()
     write_json(options.json, [report])
     return 0
 
 
-def _index(folder: Path, files: Path, embedder: Embedder, max_tokens: int) -> tuple[Store, int, float]:
-    """The store, its tokens, and the seconds from nothing to an index that is ready to be searched."""
+def _indexed(
+    folder: Path, options: argparse.Namespace, embedder: Embedder, report: Report
+) -> tuple[Store, float]:
+    """A store made from nothing until it is ready to be searched, and its tokens a second."""
     begun = time.perf_counter()
-    home = IndexHome(folder=folder.resolve() / HOME_NAME).with_roots([files])
-    info = IndexInfo(model=None, fingerprint=embedder.fingerprint, max_tokens=max_tokens)
-    store = home.store.create(info)
-    done = update_index(store, FileCorpus(home, home.roots), embedder, show_progress_bar=False)
-    return store, done.usage.tokens_in, time.perf_counter() - begun
+    home = IndexHome(folder=folder.resolve() / HOME_NAME).with_roots([options.files])
+    store, done = index_tree(home, embedder, options.embedder, options.max_tokens)
+    return store, _add(report, f"indexed, {folder.name}", done.usage.tokens_in, begun)
+
+
+def _embedded(texts: list[str], embedder: Embedder, report: Report) -> float:
+    """Tokens a second of the texts alone."""
+    begun = time.perf_counter()
+    usage = embedder.encode_document(texts, show_progress_bar=False).usage
+    return _add(report, "embedded", usage.tokens_in, begun)
 
 
 def _texts(store: Store) -> list[str]:
@@ -62,7 +60,8 @@ def _texts(store: Store) -> list[str]:
     return [described(passage) for file in files if file for passage in file.passages]
 
 
-def _add(report: Report, name: str, tokens: int, seconds: float) -> float:
+def _add(report: Report, name: str, tokens: int, begun: float) -> float:
+    seconds = time.perf_counter() - begun
     speed = tokens / seconds
     report.add(
         [name, f"{tokens:,}", f"{seconds:.1f}", f"{speed:,.0f}"],
@@ -77,11 +76,7 @@ def _parse() -> argparse.Namespace:
         "How much of the engine's speed remains when a tree of files is indexed.",
         "python -m benchmarks.search_throughput --files docs",
     )
-    parser.add_argument("--files", type=Path, required=True, metavar="DIR", help="the tree to index")
-    parser.add_argument("--embedder", metavar="NAME", help="hub name or folder (default: built in)")
-    parser.add_argument(
-        "--max-tokens", type=int, default=300, metavar="N", help="longest passage (default: 300)"
-    )
+    add_tree_options(parser)
     return parser.parse_args()
 
 

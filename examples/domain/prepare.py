@@ -118,11 +118,12 @@ def write_questions(folder: Path, found: list[Section]) -> None:
 
 
 def rows_of(found: list[Section], chance: random.Random) -> Iterator[TrainingRow]:
-    """What a section is called, and some words of one of its sentences, each with the section."""
+    """What a section is called, and some words of up to two of its sentences, each with the section."""
     for section in found:
         above = f"{section.title}: {section.heading}" if section.heading else section.title
         yield TrainingRow(above, (section.text,), task="heading")
-        for sentence in chance.sample(sentences := SENTENCE.findall(section.text), min(2, len(sentences))):
+        sentences = SENTENCE.findall(section.text)
+        for sentence in chance.sample(sentences, min(2, len(sentences))):
             words = sentence.split()
             kept = sorted(chance.sample(range(len(words)), min(MOST_WORDS, (len(words) + 1) // 2)))
             query = " ".join(words[place] for place in kept)

@@ -57,11 +57,11 @@ def probe(model: Embedder | Reranker, rows: Sequence[TrainingRow]) -> Floats:
 
 def spread(found: Floats) -> float:
     """How unlike the answers to different probes are: mean distance of vectors or chances from their mean."""
-    return float(np.linalg.norm(found - found.mean(axis=0), axis=1).mean())
+    return distance(found, found.mean(axis=0))
 
 
 def distance(some: Floats, others: Floats) -> float:
-    """How far answers to the same probes lie apart in the mean."""
+    """How far answers [n, E] to the same probes lie apart in the mean, or all of them from one [E]."""
     return float(np.linalg.norm(some - others, axis=1).mean())
 
 

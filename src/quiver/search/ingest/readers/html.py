@@ -189,9 +189,10 @@ class _Walk:
         self._texts.append(text)
         self._size += len(text)
         self._ends = text[-1]
-        letters = len("".join(text.split()))
-        self._letters += letters
-        self._linked += letters if self._inside_links else 0
+        if self._above_headings:
+            letters = len("".join(text.split()))
+            self._letters += letters
+            self._linked += letters if self._inside_links else 0
 
     def _end_line(self) -> None:
         if self._ends != "\n":
