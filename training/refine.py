@@ -30,7 +30,7 @@ from torch.nn.functional import normalize
 from transformers import Qwen3Model
 
 from embedder import contrastive, equal_documents, relation
-from english import EnglishTeacher
+from english import EnglishTeacher, mpnet_folder
 from extract import Pair, package_of
 from heal import (
     Following,
@@ -132,7 +132,7 @@ class Course:
 
     def __init__(self, following: Following, cache: Path) -> None:
         self._following = following
-        self._english_teacher = EnglishTeacher(cache)
+        self._english_teacher = EnglishTeacher(mpnet_folder(cache))
         self._english = EnglishPairs(following.texts.pairs, following.tokenizer)
         self._asked = token_id(following.tokenizer, QUERY_MARKS[0])
         rows = following.texts.drawn(random.Random(SEED), _SPACE_TOKENS)

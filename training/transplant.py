@@ -56,7 +56,7 @@ from traces import LAYERS, Source
 _HALF = HEAD_DIMENSION // 2
 _TEACHER_HEADS = CONTENT // HEAD_DIMENSION
 # Pairs that hardly turn, the stillest first; the last holds constants.
-_CONTENTS = [i + side for i in range(_HALF - 2, 2, -1) for side in (0, _HALF)]
+CONTENT_PLACES = [i + side for i in range(_HALF - 2, 2, -1) for side in (0, _HALF)]
 QUERY_CONSTANT, KEY_CONSTANT = _HALF - 1, HEAD_DIMENSION - 1
 _CONSTANT_SIZE = 8.0
 _LINEAR = 64
@@ -130,7 +130,7 @@ def compared(
     second[:, -1] -= second @ (moments @ moments.T)[:, -1]
     sides = [torch.linalg.qr((matrix @ moments).T)[1] for matrix in (first, second)]
     left, sizes, right = torch.linalg.svd(sides[0] @ sides[1].T)
-    kept = len(_CONTENTS)
+    kept = len(CONTENT_PLACES)
     roots = sizes[:kept].sqrt()[:, None]
     queries = roots * left.T[:kept] @ torch.linalg.solve(sides[0].T, first)
     keys = roots * right[:kept] @ torch.linalg.solve(sides[1].T, second)
@@ -212,7 +212,7 @@ class Transplant:
             self.weight(layer, f"self_attn.{side}_norm").fill_(usual / HEAD_DIMENSION**0.5)
         for head, (queries, keys, _) in enumerate(parts):
             first = head * HEAD_DIMENSION
-            at = torch.tensor(_CONTENTS) + first
+            at = torch.tensor(CONTENT_PLACES) + first
             query[at] = stream.reader(queries[:, :-1], queries[:, -1])
             key[at] = stream.reader(keys[:, :-1], keys[:, -1])
             query[first + QUERY_CONSTANT] = place(CONSTANT, large)
