@@ -6,7 +6,6 @@ out, code, definitions and everyday sentences. Others: pairs and single texts of
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections import defaultdict
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from extract import Pair, asked_by_sentence, html_sections, package_of
 from sources import CODED, DOCUMENTED, folder_of
-from texts import HELD_OUT_PERMILLE, hash_of, read_pairs
+from texts import is_held_out, read_pairs
 
 _SEED = 11
 _SECTIONS, _FUNCTIONS, _PAIRS, _EXAMPLES, _VARIANTS = 260, 35, 18_000, 3_000, 1_500
@@ -109,9 +108,7 @@ def collected(cache: Path, all_rows: Path, work: Path) -> Collected:
 def _sections(cache: Path, package: str, generator: random.Random) -> Iterator[tuple[Pair, Pair | None]]:
     """Give a package's sections, each with its pair by a sentence, if it has one."""
     found = [
-        section
-        for section in html_sections(folder_of(package, cache), package)
-        if hash_of(section.document) % 1000 >= HELD_OUT_PERMILLE
+        section for section in html_sections(folder_of(package, cache), package) if not is_held_out(section)
     ]
     generator.shuffle(found)
     count = 0
@@ -156,10 +153,8 @@ def _question(heading: str, generator: random.Random) -> str:
 
 def _by_kind(all_rows: Path, generator: random.Random) -> dict[tuple[str, str], list[Pair]]:
     found: dict[tuple[str, str], list[Pair]] = defaultdict(list)
-    with all_rows.open(encoding="utf-8") as lines:
-        for line in lines:
-            pair = Pair(**json.loads(line))
-            found[pair.source, pair.kind].append(pair)
+    for pair in read_pairs(all_rows):
+        found[pair.source, pair.kind].append(pair)
     for pairs in found.values():
         generator.shuffle(pairs)
     return found
@@ -188,7 +183,7 @@ def _add_other_english(
 def _add_other_languages(made: Collected, pairs: list[Pair], generator: random.Random) -> None:
     for pair in pairs:
         package = package_of(pair.source)
-        if package in (*DOCUMENTED, *CODED) or pair.source in _ENGLISH:
+        if package in DOCUMENTED or package in CODED or pair.source in _ENGLISH:
             continue
         if pair.source.startswith(("variants-en", "wordnet")):
             continue

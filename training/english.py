@@ -1,6 +1,6 @@
 """Teachers for English: all-mpnet-base-v2 (a zip in five packages) and all-MiniLM-L6-v2, both Apache-2.0.
 
-Cost on a core with bfloat16 products: about 1,000 tokens a second on Zen 4, all-MiniLM-L6-v2 4,000.
+Cost of the first on a core with bfloat16 products: about 1,000 tokens a second on Zen 4.
 """
 
 from __future__ import annotations

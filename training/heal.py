@@ -211,9 +211,9 @@ def constants_kept(part: str) -> Callable[[torch.Tensor], torch.Tensor]:
     return kept
 
 
-def rate_share(step: int, steps: int) -> float:
+def rate_share(step: int, steps: int, warm_steps: int = _WARM_STEPS) -> float:
     """Give the share of the peak rate: up along a line, down along a cosine."""
-    return min(1.0, (step + 1) / _WARM_STEPS) * 0.5 * (1 + math.cos(math.pi * step / steps))
+    return min(1.0, (step + 1) / warm_steps) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def tell(name: str, shares: Sequence[torch.Tensor]) -> None:

@@ -56,12 +56,12 @@ def scaled(model: Qwen3Model, *, answers: bool) -> None:
         _move(output, value, up_to=1.0)
         _against(model.get_parameter(f"layers.{layer}.input_layernorm.weight"), [value, query, key])
         for matrix in (query, key):
-            matrix.mul_(_room([matrix]))
+            matrix.mul_(room_of([matrix]))
         _lighten(down, up)
         _against(model.get_parameter(f"layers.{layer}.post_attention_layernorm.weight"), [gate, up])
         _move(up, down, up_to=_LARGEST)
         writers += [output, down]
-    room = _room(writers)
+    room = room_of(writers)
     for matrix in writers:
         matrix.mul_(room)
     # The table reads the answer, too, in a network that has one.
@@ -69,7 +69,7 @@ def scaled(model: Qwen3Model, *, answers: bool) -> None:
         model.get_parameter("norm.weight").div_(room)
 
 
-def _room(matrices: Sequence[torch.Tensor]) -> float:
+def room_of(matrices: Sequence[torch.Tensor]) -> float:
     """Give the largest power of two by which matrices may be multiplied."""
     largest = max(matrix.abs().max().item() for matrix in matrices)
     return 2.0 ** math.floor(math.log2(_LARGEST / largest)) if largest else 1.0
@@ -77,7 +77,7 @@ def _room(matrices: Sequence[torch.Tensor]) -> float:
 
 def _against(norm: torch.Tensor, readers: Sequence[torch.Tensor]) -> None:
     """Scale a norm's readers up and its weight down."""
-    room = _room(readers)
+    room = room_of(readers)
     norm.div_(room)
     for matrix in readers:
         matrix.mul_(room)

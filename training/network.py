@@ -96,6 +96,12 @@ def rms_norm(states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return states * scale * weight
 
 
+def turns(places: int, base: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give cosines and sines of every pair's turn at each of a text's tokens [2,048, places / 2]."""
+    angles = torch.arange(2048)[:, None] * base ** -(torch.arange(0, places, 2) / places)
+    return angles.cos(), angles.sin()
+
+
 def rotated(states: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor) -> torch.Tensor:
     """Turn each head's pairs by their places."""
     first, second = states.chunk(2, -1)
@@ -155,9 +161,7 @@ class Network:
         self.layers = model.config.num_hidden_layers
         self._heads, self._places = model.config.num_attention_heads, model.config.head_dim
         base = float(model.config.to_dict()["rope_parameters"]["rope_theta"])
-        inverse = base ** -(torch.arange(0, self._places, 2) / self._places)
-        angles = torch.arange(2048)[:, None] * inverse
-        self._cosines, self._sines = angles.cos(), angles.sin()
+        self._cosines, self._sines = turns(self._places, base)
 
     def weight(self, layer: int, part: str) -> torch.Tensor:
         """Give a layer's weight by its name without `.weight`."""

@@ -7,13 +7,12 @@ layers below stay, so their states are read from disk (`states.py`).
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch.nn.functional import linear
 from transformers import Qwen3Model
 
-from network import layer_weight, rms_norm, rotated
+from narrow import room_of
+from network import layer_weight, rms_norm, rotated, turns
 from precision import WORK
 from states import Read
 from stream import CONSTANT, CONTENT, HEAD_DIMENSION, HEADS, HIDDEN, ROTARY_BASE
@@ -24,8 +23,6 @@ _ASKS = 0.2
 _LOUDER = 1.43
 """Makes up for what the constant loses thereby when the query is normed"""
 _EVEN, _LAST_AXIS = HIDDEN // 2, 0.3
-_MAX_TOKENS = 2_048
-_LARGEST = 448.0
 
 
 def axis_weights() -> torch.Tensor:
@@ -72,10 +69,7 @@ class Pooling(torch.nn.Module):
             torch.nn.Parameter(torch.zeros(len(self._asking), HIDDEN)) for _ in range(2)
         )
         self.valued, self.written = (torch.nn.Parameter(torch.zeros(HIDDEN, HIDDEN)) for _ in range(2))
-        angles = torch.arange(_MAX_TOKENS)[:, None] * ROTARY_BASE ** -(
-            torch.arange(0, HEAD_DIMENSION, 2) / HEAD_DIMENSION
-        )
-        self._cosines, self._sines = angles.cos(), angles.sin()
+        self._cosines, self._sines = turns(HEAD_DIMENSION, ROTARY_BASE)
 
     @staticmethod
     def plain(model: Qwen3Model) -> Pooling:
@@ -117,16 +111,13 @@ class Pooling(torch.nn.Module):
         return rotated(normed, self._cosines[places, None], self._sines[places, None])
 
     @torch.no_grad()
-    def stored(self) -> dict[str, torch.Tensor]:
-        """Give the tensors that changed as a checkpoint holds them, matrices in eight bits."""
+    def put_into(self, model: Qwen3Model) -> None:
+        """Set a model's last layer and norm."""
         matrices = self.matrices()
         # Queries and keys are normed, so their scale is free.
         for part in ("self_attn.q_proj", "self_attn.k_proj"):
-            room = 2.0 ** math.floor(math.log2(_LARGEST / matrices[part].abs().max().item()))
-            matrices[part] = matrices[part] * room
-        layer = f"layers.{self.layer}"
-        made = {
-            f"{layer}.{part}.weight": matrix.to(torch.float8_e4m3fn).contiguous()
-            for part, matrix in matrices.items()
-        }
-        return {**made, f"{layer}.self_attn.q_norm.weight": self.query_norm, "norm.weight": self.axes}
+            matrices[part] = matrices[part] * room_of([matrices[part]])
+        for part, matrix in matrices.items():
+            layer_weight(model, self.layer, part).copy_(matrix)
+        layer_weight(model, self.layer, "self_attn.q_norm").copy_(self.query_norm)
+        model.get_parameter("norm.weight").copy_(self.axes)

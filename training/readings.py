@@ -52,6 +52,11 @@ class Texts:
 def as_read(pair: Pair, tokenizer: Tokenizer) -> tuple[Sequence[int], Sequence[int]]:
     """Give a query and its document as tokens, the query without an instruction before its marks."""
     asked = query_text(pair).startswith(QUERY)
-    query = tokenizer.encode(f"Instruct:\nQuery:{pair.query}" if asked else pair.query).ids
-    begun = query.index(token_id(tokenizer, QUERY_MARKS[0])) if asked else 0
-    return query[begun:], tokenizer.encode(pair.document).ids
+    query = bare_query(pair.query, tokenizer) if asked else tokenizer.encode(pair.query).ids
+    return query, tokenizer.encode(pair.document).ids
+
+
+def bare_query(query: str, tokenizer: Tokenizer) -> Sequence[int]:
+    """Give a query as tokens from its marks on, without an instruction before them."""
+    ids = tokenizer.encode(f"Instruct:\nQuery:{query}").ids
+    return ids[ids.index(token_id(tokenizer, QUERY_MARKS[0])) :]

@@ -53,7 +53,7 @@ from texts import SEED
 from tokenizer import END_OF_TEXT, token_id
 from transplant import evened_axes
 
-_CUTS = (CONTENT, HIDDEN // 2, HIDDEN // 4)
+CUTS = (CONTENT, HIDDEN // 2, HIDDEN // 4)
 _STATES_SHARE, _POOLED_SHARE, _FIND_SHARE = 8.0, 2.0, 0.03
 _NEARER = 0.1
 """How much nearer than a query's own document another may be and still be a negative"""
@@ -161,7 +161,7 @@ class Course:
                 loss = loss + _FIND_SHARE * finding(vectors, target, rows)
         else:
             loss = loss + _POOLED_SHARE * shares[-1]
-        apart = torch.stack([relation(vectors[:, :cut], target) for cut in _CUTS]).mean()
+        apart = torch.stack([relation(vectors[:, :cut], target) for cut in CUTS]).mean()
         return loss + apart, sum(map(len, rows))
 
     def _are_asked(self, rows: Sequence[NDArray[np.int32]]) -> torch.Tensor:
@@ -179,7 +179,7 @@ def finding(vectors: torch.Tensor, target: torch.Tensor, rows: Sequence[NDArray[
     scores = target[0::2] @ target[1::2].T
     nearer = scores > scores.diagonal()[:, None] + _NEARER
     masked = (nearer | equal_documents(rows[1::2])).fill_diagonal_(False)
-    return torch.stack([contrastive(vectors[0::2], vectors[1::2], masked, cut) for cut in _CUTS]).mean()
+    return torch.stack([contrastive(vectors[0::2], vectors[1::2], masked, cut) for cut in CUTS]).mean()
 
 
 def learn(rank: int, arguments: argparse.Namespace) -> None:

@@ -11,9 +11,7 @@ WORK/embedder is what `refine.py` gave; ALL/rows.jsonl are all of `texts.py`'s r
 from __future__ import annotations
 
 import argparse
-import math
 import random
-import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -23,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy, normalize
 from tqdm import tqdm
@@ -33,15 +30,15 @@ from collected import Asked, Collected, Reading, Text, collected
 from embedder import TEMPERATURE, relation
 from english import EnglishTeacher, minilm_folder
 from extract import package_of
+from heal import rate_share
 from network import Network
-from pieces import QUERY_MARKS
 from pooling import Pooling
 from prompts import WEB_SEARCH, embedder_query
+from readings import bare_query
+from refine import CUTS, write
 from states import States, states_of
-from stream import CONTENT, HIDDEN
 from tokenizer import END_OF_TEXT, token_id
 
-_CUTS = (CONTENT, HIDDEN // 2, HIDDEN // 4)
 _OWN_SHARE = 0.3
 """How much of English's cosines is the embedder's own"""
 _FIND_SHARE, _OTHER_FIND_SHARE, _NEARER = 0.25, 0.15, 0.1
@@ -145,7 +142,7 @@ class Lesson:
 
 
 def _related(found: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    return torch.stack([relation(found[:, :cut], target) for cut in _CUTS]).mean()
+    return torch.stack([relation(found[:, :cut], target) for cut in CUTS]).mean()
 
 
 def _finding(found: torch.Tensor, target: torch.Tensor, group: Group) -> torch.Tensor:
@@ -156,7 +153,7 @@ def _finding(found: torch.Tensor, target: torch.Tensor, group: Group) -> torch.T
     masked = taught > taught[rows, own][:, None] + _NEARER
     masked[rows, own] = False
     losses = []
-    for cut in _CUTS:
+    for cut in CUTS:
         documents, queries = (normalize(part[:, :cut], dim=-1) for part in (found[:count], found[count:]))
         scores = (queries @ documents.T / TEMPERATURE).masked_fill(masked, -1e4)
         losses.append(cross_entropy(scores, own))
@@ -167,15 +164,14 @@ def token_rows(texts: Sequence[Text], file: Path) -> tuple[list[NDArray[np.int32
     """Give texts as the network reads them, and the end token."""
     tokenizer = Tokenizer.from_file(str(file))
     tokenizer.post_processor = None
-    end, begun = token_id(tokenizer, END_OF_TEXT), token_id(tokenizer, QUERY_MARKS[0])
+    end = token_id(tokenizer, END_OF_TEXT)
     rows = []
     for text in texts:
-        if text.reading == Reading.DOCUMENT:
-            ids = tokenizer.encode(text.text).ids
+        if text.reading == Reading.QUERY:
+            ids = bare_query(text.text, tokenizer)
         else:
             instructed = text.reading == Reading.INSTRUCTED
-            ids = tokenizer.encode(embedder_query(WEB_SEARCH if instructed else "", text.text)).ids
-            ids = ids if instructed else ids[ids.index(begun) :]
+            ids = tokenizer.encode(embedder_query(WEB_SEARCH, text.text) if instructed else text.text).ids
         rows.append(np.array([*ids[:_LONGEST], end], dtype=np.int32))
     return rows, end
 
@@ -212,8 +208,7 @@ def learn(pooling: Pooling, states: States, lesson: Lesson, drawn: Drawn, steps:
     told, start = 0.0, time.monotonic()
     for step in tqdm(range(steps), desc="last layer"):
         for options in optimizer.param_groups:
-            warm = min(1, (step + 1) / _WARM_STEPS)
-            options["lr"] = _RATE * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
+            options["lr"] = _RATE * rate_share(step, steps, _WARM_STEPS)
         groups = drawn.groups(generator)
         vectors = pooling(states.read([number for group in groups for number in group.texts]))
         loss = lesson.loss(vectors, groups, generator)
@@ -243,9 +238,8 @@ def main() -> None:
     lesson = Lesson(embedded(Pooling.plain(model), states), taught)
     pooling = Pooling(model)
     learn(pooling, states, lesson, Drawn(texts), arguments.steps)
-    shutil.copytree(work / "embedder", work / "repooled", dirs_exist_ok=True)
-    tensors = load_file(work / "embedder" / "model.safetensors") | pooling.stored()
-    save_file(tensors, work / "repooled" / "model.safetensors", metadata={"format": "pt"})
+    pooling.put_into(model)
+    write(model, work / "embedder", work / "repooled")
 
 
 if __name__ == "__main__":

@@ -132,14 +132,14 @@ def balanced(pairs: Iterable[Pair]) -> list[Pair]:
         elif source.startswith("wordfreq"):
             cap = len(found)
         # By a hash, so that translations of one text are chosen or left together, and a higher cap only adds.
-        chosen += sorted(found, key=lambda pair: hash_of(pair.document))[:cap]
+        chosen += sorted(found, key=lambda pair: _hash(pair.document))[:cap]
     random.Random(SEED).shuffle(chosen)
     return chosen
 
 
 def cut(pair: Pair) -> Pair:
     """Cut a document at a word's end; a sign of a dense script counts for three."""
-    (length,) = random.Random(hash_of(pair.document)).choices(_LENGTHS, _LENGTH_SHARES)
+    (length,) = random.Random(_hash(pair.document)).choices(_LENGTHS, _LENGTH_SHARES)
     if script_of(pair.document[:200]) in _DENSE_SCRIPTS:
         length //= 3
     if len(pair.document) <= length:
@@ -151,16 +151,18 @@ def cut(pair: Pair) -> Pair:
 
 def split(pairs: list[Pair]) -> tuple[list[Pair], list[Pair]]:
     """Hold out pairs by a hash of their document before it is cut; training shares no text with them."""
-    held = [
-        pair for pair in pairs if hash_of(pair.document) % 1000 < HELD_OUT_PERMILLE and pair.kind != "apart"
-    ]
+    held = [pair for pair in pairs if is_held_out(pair)]
     texts = {pair.query for pair in held} | {pair.document for pair in held}
     kept = [pair for pair in pairs if pair.query not in texts and pair.document not in texts]
     return kept, held
 
 
-def hash_of(text: str) -> int:
-    """Give a number that is the same in every run."""
+def is_held_out(pair: Pair) -> bool:
+    """Say whether a pair, before it is cut, is only measured on."""
+    return _hash(pair.document) % 1000 < HELD_OUT_PERMILLE and pair.kind != "apart"
+
+
+def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest())
 
 
