@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
-from transformers import AutoModel
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from quiver import Embedder, Reranker
 from quiver.errors import InputError
@@ -91,6 +91,35 @@ def test_the_built_in_embedder_keeps_what_was_set_by_hand(tmp_path: Path) -> Non
     assert 0.9 < (old * new).sum(axis=1).mean() < 0.99999
 
 
+def test_the_last_layers_learn_alone(embedder_folder: Path, tmp_path: Path) -> None:
+    settings = replace(SHORT, last_layers=1, weight_decay=0.0)
+    report = train_embedder(ROWS, tmp_path / "out", model=embedder_folder, settings=settings, quiet=True)
+    assert report is not None
+    assert report.moved > 0
+    assert not list((tmp_path / "out" / "run").glob("states-*"))
+    before, after = weights(embedder_folder), weights(tmp_path / "out")
+    layers = AutoConfig.from_pretrained(embedder_folder).num_hidden_layers
+    learnt = {name for name in before if not torch.equal(before[name], after[name])}
+    assert learnt == {name for name in before if name.startswith(f"layers.{layers - 1}.")}
+
+
+def test_last_layers_need_a_model_that_has_them(embedder_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the model has"):
+        train_embedder(ROWS, tmp_path / "out", model=embedder_folder, settings=replace(SHORT, last_layers=99))
+
+
+def test_a_rerankers_last_layer_learns(reranker_folder: Path, tmp_path: Path) -> None:
+    settings = replace(LONG, max_length=256, last_layers=1)
+    report = train_reranker(
+        ROWS, tmp_path / "out", model=reranker_folder, evaluation=ROWS[:24], settings=settings, quiet=True
+    )
+    assert report is not None
+    assert report.score_before is not None
+    assert report.score_after is not None
+    assert report.score_after > report.score_before
+    AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+
+
 def test_a_student_comes_nearer_to_its_teacher(embedder_folder: Path, tmp_path: Path) -> None:
     student = write_checkpoint(tmp_path / "student-embedding", seed=9, hidden_size=32)
     settings = replace(LONG, max_steps=30)
@@ -139,8 +168,8 @@ def training_step(self, *given, **named):
     return step(self, *given, **named)
 CachedTrainer.training_step = training_step
 from pathlib import Path
-from tests.train.test_learn import train_with_dropout
-train_with_dropout(sys.argv[1], Path(sys.argv[2]))
+from tests.train import test_learn
+getattr(test_learn, sys.argv[4])(sys.argv[1], Path(sys.argv[2]))
 """
 
 
@@ -149,16 +178,25 @@ def train_with_dropout(model: Path | str, out: Path) -> TrainingReport | None:
     return train_embedder(ROWS, out, model=model, settings=settings, quiet=True)
 
 
+def train_last_layer(model: Path | str, out: Path) -> TrainingReport | None:
+    return train_embedder(ROWS, out, model=model, settings=replace(SHORT, last_layers=1), quiet=True)
+
+
+@pytest.mark.parametrize("train", [train_with_dropout, train_last_layer])
 @pytest.mark.parametrize("step", [1, 3, 5])
-def test_a_killed_run_goes_on_to_the_same_weights(embedder_folder: Path, tmp_path: Path, step: int) -> None:
+def test_a_killed_run_goes_on_to_the_same_weights(
+    embedder_folder: Path, tmp_path: Path, step: int, train: Callable[[Path, Path], TrainingReport | None]
+) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    train_with_dropout(embedder_folder, whole)
+    train(embedder_folder, whole)
     child = subprocess.run(
-        [sys.executable, "-c", KILLED, embedder_folder, killed, str(step)], capture_output=True, check=False
+        [sys.executable, "-c", KILLED, embedder_folder, killed, str(step), train.__name__],
+        capture_output=True,
+        check=False,
     )
     assert child.returncode == 9, child.stderr.decode()
     assert not (killed / "model.safetensors").exists()
-    assert train_with_dropout(embedder_folder, killed)
+    assert train(embedder_folder, killed)
     expected, found = weights(whole), weights(killed)
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor, atol=0, rtol=0)
@@ -213,6 +251,22 @@ def test_logs_are_written_for_tensorboard(embedder_folder: Path, tmp_path: Path)
 def test_a_reranker_without_negatives_is_refused(reranker_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="mine"):
         train_reranker(make_rows(8), tmp_path / "out", model=reranker_folder, quiet=True)
+
+
+def test_negatives_within_can_be_left_out(embedder_folder: Path, tmp_path: Path) -> None:
+    found = {}
+    for within in (True, False):
+        report = train_embedder(
+            ROWS,
+            tmp_path / str(within),
+            model=embedder_folder,
+            contrast=ContrastSettings(within=within),
+            settings=SHORT,
+            quiet=True,
+        )
+        assert report is not None
+        found[within] = report.loss
+    assert found[False] < found[True] - 0.1
 
 
 def test_a_mask_that_is_off_is_another_run(embedder_folder: Path, tmp_path: Path) -> None:

@@ -16,7 +16,11 @@ from quiver.train.rows import write_rows
 from tests.train.rows import make_rows
 
 
-@pytest.mark.parametrize("options", [(), ("--fsdp",), ("--lora-rank", "4")], ids=["ddp", "fsdp", "lora"])
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--fsdp",), ("--lora-rank", "4"), ("--last-layers", "2")],
+    ids=["ddp", "fsdp", "lora", "last layers"],
+)
 def test_two_processes_train_one_model(
     embedder_folder: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:

@@ -17,6 +17,9 @@ from quiver.train.settings import LoraSettings, TrainingSettings
         {"epochs": float("inf")},
         {"warmup": 1.0},
         {"snapshots": -1},
+        {"last_layers": 0},
+        {"last_layers": 1, "lora": LoraSettings()},
+        {"last_layers": 1, "fsdp": True},
     ],
 )
 def test_settings_that_cannot_be_are_refused_by_name(settings: dict[str, Any]) -> None:

@@ -23,6 +23,8 @@ class ContrastSettings:
     temperature: float = 0.02
     margin: float | None = 0.1
     """Documents that score this much above the positive are no negatives; None lets all be."""
+    within: bool = True
+    """Other queries, and other documents seen from the positive, are negatives too, as in the report."""
     negatives: int = 7
     """Hard negatives taken of each row, at most."""
     dimensions: tuple[int, ...] | None = None
@@ -53,12 +55,14 @@ def train_embedder(
     base = open_checkpoint(model, "embedder")
     dimensions = checked_dimensions(contrast.dimensions, base.config.hidden_size)
     texts = EmbedderTexts.of(base, settings.max_length)
-    criterion = Matryoshka(InfoNCE(contrast.temperature, contrast.margin), dimensions)
+    loss = InfoNCE(
+        contrast.temperature, contrast.margin, query_query=contrast.within, document_document=contrast.within
+    )
     return learn(
         Run(
             base=base,
             texts=texts,
-            task=Contrast(texts, criterion, contrast.negatives),
+            task=Contrast(texts, Matryoshka(loss, dimensions), contrast.negatives),
             rows=one_positive_each(rows),
             evaluation=evaluation,
             settings=settings,

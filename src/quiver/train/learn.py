@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from torch import nn
 from transformers.trainer_utils import get_last_checkpoint, set_seed
 
 from quiver.embedder import Embedder
@@ -19,13 +20,15 @@ from quiver.models.checkpoint import Checkpoint
 from quiver.reranker import Reranker
 from quiver.results import Floats
 from quiver.train import checks
+from quiver.train.frozen import FrozenLayers, split
+from quiver.train.kept_states import KeptStates
 from quiver.train.network import load_network, plain_tensors
 from quiver.train.rows import TrainingRow
 from quiver.train.save import save_like
 from quiver.train.settings import TrainingSettings
 from quiver.train.tasks import Task
 from quiver.train.texts import EmbedderTexts, RerankerTexts
-from quiver.train.trainer import CachedTrainer
+from quiver.train.trainer import CachedTrainer, default_token_budget
 from quiver.whole_file import write_whole
 
 REPORT_FILE = "training.json"
@@ -72,6 +75,11 @@ class Run:
         return self.out / "run"
 
     @property
+    def states(self) -> Path:
+        """Where frozen layers' states are kept; processes of torchrun each have their own."""
+        return self.work / f"states-{os.environ.get('RANK', '0')}"
+
+    @property
     def answer_ids(self) -> tuple[int, int] | None:
         """A reranker's tokens."""
         return self.texts.answer_ids if isinstance(self.texts, RerankerTexts) else None
@@ -92,26 +100,41 @@ def learn(run: Run) -> TrainingReport | None:
     """
     _claim(run)
     set_seed(run.settings.seed)  # before adapters draw their first weights
+    network, frozen = _network(run)
     trainer = CachedTrainer(
-        load_network(run.base, run.settings.lora),
+        network,
         run.task,
         run.rows,
         run.evaluation,
         run.settings,
         run.work,
+        frozen=frozen,
         answer_ids=run.answer_ids,
         on_save=lambda trainer: _take_snapshot(trainer, run),
         quiet=run.quiet,
     )
     progress = trainer.train(resume_from_checkpoint=get_last_checkpoint(str(run.work)))
     answers = _ask(trainer, run)
-    state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    state = trainer.whole_state()
     if not trainer.is_world_process_zero():
         return None
     saved = save_like(run.base, plain_tensors(state, run.base, run.settings.lora), run.out)
+    for kept in run.work.glob("states-*"):
+        shutil.rmtree(kept)
     report = _check(run, saved, answers, progress.global_step, progress.training_loss)
     write_whole(run.out / REPORT_FILE, [json.dumps(dataclasses.asdict(report), indent=2)])
     return report
+
+
+def _network(run: Run) -> tuple[nn.Module, FrozenLayers | None]:
+    """What learns, and what lies below it and does not."""
+    network, settings = load_network(run.base, run.settings.lora), run.settings
+    if settings.last_layers is None:
+        return network, None
+    below, above = split(network, settings.last_layers)
+    kept = KeptStates(run.states, run.base.config.hidden_size)
+    budget = settings.token_budget or default_token_budget()
+    return above, FrozenLayers(below, kept, budget, bf16=settings.bf16)
 
 
 def _claim(run: Run) -> None:
@@ -136,7 +159,7 @@ def _claim(run: Run) -> None:
 def _take_snapshot(trainer: CachedTrainer, run: Run) -> None:
     if not run.settings.snapshots:
         return
-    state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    state = trainer.whole_state()
     if not trainer.is_world_process_zero():
         return
     tensors = plain_tensors(state, run.base, run.settings.lora)

@@ -44,23 +44,42 @@ def load_network(checkpoint: Checkpoint, lora: LoraSettings | None = None) -> nn
 def last_rows(network: nn.Module, sequences: Sequence[Tensor], answer_ids: tuple[int, int] | None) -> Tensor:
     """What the network says at each sequence's end: [n, E], or logits of the two answers [n, 2].
 
-    Sequences are padded on the left, so that all end in the last column, and positions count from each one's
-    first token.
+    Sequences are token ids [length] or, for what lies above frozen layers, states [length, hidden size].
     """
-    longest = max(len(sequence) for sequence in sequences)
-    ids = torch.stack([nn.functional.pad(s.long(), (longest - len(s), 0)) for s in sequences])
-    lengths = torch.tensor([len(s) for s in sequences], device=ids.device)
-    mask = torch.arange(longest, device=ids.device) >= (longest - lengths)[:, None]
-    inputs: dict[str, Any] = {
-        "input_ids": ids,
-        "attention_mask": mask.long(),
-        "position_ids": (mask.cumsum(dim=1) - 1).clamp(min=0),
-    }
+    inputs = padded(sequences)
     if answer_ids is None:
         rows: Tensor = network(**inputs).last_hidden_state[:, -1]
     else:
         rows = network(**inputs, logits_to_keep=1).logits[:, -1, list(answer_ids)]
     return rows.float()
+
+
+def padded(sequences: Sequence[Tensor]) -> dict[str, Any]:
+    """Sequences as the library's networks take them.
+
+    They are padded on the left, so that all end in the last column, and positions count from each one's first
+    token.
+    """
+    longest = max(len(sequence) for sequence in sequences)
+    lengths = torch.tensor([len(s) for s in sequences], device=sequences[0].device)
+    mask = torch.arange(longest, device=lengths.device) >= (longest - lengths)[:, None]
+    inputs = {"attention_mask": mask.long(), "position_ids": (mask.cumsum(dim=1) - 1).clamp(min=0)}
+    if sequences[0].dim() == 1:
+        ids = [nn.functional.pad(s.long(), (longest - len(s), 0)) for s in sequences]
+        return {"input_ids": torch.stack(ids), **inputs}
+    states = [nn.functional.pad(s, (0, 0, longest - len(s), 0)) for s in sequences]
+    return {"inputs_embeds": torch.stack(states), **inputs}
+
+
+def cut_in_parts(sequences: Sequence[Tensor], token_budget: int) -> tuple[list[int], list[list[Tensor]]]:
+    """Sequences in parts of at most that many tokens, padding included, and their order; longest first."""
+    order = sorted(range(len(sequences)), key=lambda place: -len(sequences[place]))
+    parts: list[list[Tensor]] = []
+    for place in order:
+        if not parts or (len(parts[-1]) + 1) * len(parts[-1][0]) > token_budget:
+            parts.append([])
+        parts[-1].append(sequences[place])
+    return order, parts
 
 
 def plain_tensors(

@@ -49,6 +49,8 @@ class TrainingSettings:
     """Products in bfloat16 beside weights in float32."""
     lora: LoraSettings | None = None
     """None trains all weights."""
+    last_layers: int | None = None
+    """Train so many of the last layers only; what lies below runs once a text. None trains all."""
     save_every: int = 100
     """Steps; a run that was killed goes on from its last save. The evaluation set is scored as often."""
     patience: int | None = None
@@ -60,7 +62,7 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "token_budget", "accumulate", "max_length", "save_every"):
+        for name in ("batch_size", "token_budget", "accumulate", "max_length", "save_every", "last_layers"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} must be at least 1, not {value}")
@@ -69,5 +71,7 @@ class TrainingSettings:
         for name in ("learning_rate", "epochs"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} must be above 0, not {getattr(self, name)}")
+        if self.last_layers and (self.lora or self.fsdp):
+            raise InputError("last_layers goes neither with adapters nor with fsdp")
         if not 0 <= self.warmup < 1:
             raise InputError(f"warmup is a share of the steps from 0 to 1, not {self.warmup}")

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers.trainer_utils import EvalLoopOutput
 
+from quiver.train.frozen import FrozenLayers
 from quiver.train.gradient_cache import backward_in_parts
-from quiver.train.network import last_rows
+from quiver.train.network import cut_in_parts, last_rows
 from quiver.train.rows import TrainingRow
 from quiver.train.settings import TrainingSettings
 from quiver.train.tasks import Batch, Task
@@ -42,6 +43,7 @@ class CachedTrainer(transformers.Trainer):
         settings: TrainingSettings,
         work: Path,
         *,
+        frozen: FrozenLayers | None,
         answer_ids: tuple[int, int] | None,
         on_save: Callable[["CachedTrainer"], None],
         quiet: bool,
@@ -60,6 +62,7 @@ class CachedTrainer(transformers.Trainer):
         if quiet:
             self.remove_callback(transformers.PrinterCallback)
         self._task, self._evaluation, self._answer_ids = task, evaluation, answer_ids
+        self._frozen = frozen
         self._adapts = settings.lora is not None
         self._token_budget = settings.token_budget or default_token_budget()
 
@@ -74,7 +77,7 @@ class CachedTrainer(transformers.Trainer):
         """Add one batch's gradients; its loss."""
         model.train()
         batch: Batch = self._prepare_inputs(inputs)
-        sequences: Sequence[Tensor] = batch["sequences"]
+        sequences = self._inputs(batch)
         order, parts = cut_in_parts(sequences, self._token_budget)
         places = torch.tensor(order).argsort()
         if self.args.world_size > 1:
@@ -87,6 +90,11 @@ class CachedTrainer(transformers.Trainer):
             no_sync=lambda: self.accelerator.no_sync(model),
         )
 
+    def _inputs(self, batch: Batch) -> Sequence[Tensor]:
+        """What the network that learns reads: tokens, or states of the layers below it."""
+        sequences: Sequence[Tensor] = batch["sequences"]
+        return self._frozen(sequences) if self._frozen else sequences
+
     def _as_many_everywhere(self, parts: list[list[Tensor]]) -> list[list[Tensor]]:
         """Processes wait for each other and so run the network equally often; repeats are ignored."""
         counts = self.accelerator.gather(torch.tensor([len(parts)], device=self.args.device))
@@ -97,13 +105,18 @@ class CachedTrainer(transformers.Trainer):
         with self.compute_loss_context_manager():
             return last_rows(model, sequences, self._answer_ids)
 
+    def whole_state(self) -> dict[str, Tensor]:
+        """All weights by the network's names, frozen layers' with them; for all processes at once."""
+        state: dict[str, Tensor] = self.accelerator.get_state_dict(self.model_wrapped)
+        return self._frozen.joined(state) if self._frozen else state
+
     @torch.no_grad()
     def read_all(self, sequences: Sequence[Tensor]) -> Tensor:
         """What the network says at the ends of sequences, without gradients."""
         model = self.model_wrapped
         model.eval()
         moved: Batch = self._prepare_inputs({"sequences": sequences})
-        order, parts = cut_in_parts(moved["sequences"], self._token_budget)
+        order, parts = cut_in_parts(self._inputs(moved), self._token_budget)
         found = torch.cat([self._read(model, part) for part in parts])
         return found[torch.tensor(order).argsort()]
 
@@ -136,17 +149,6 @@ def keep_zeros(optimizer: torch.optim.Optimizer, *_: object) -> None:
 def default_token_budget() -> int:
     """Tokens that run together where nobody says otherwise."""
     return 16_384 if torch.cuda.is_available() else 2_048
-
-
-def cut_in_parts(sequences: Sequence[Tensor], token_budget: int) -> tuple[list[int], list[list[Tensor]]]:
-    """Sequences in parts of at most that many tokens, padding included, and their order; longest first."""
-    order = sorted(range(len(sequences)), key=lambda place: -len(sequences[place]))
-    parts: list[list[Tensor]] = []
-    for place in order:
-        if not parts or (len(parts[-1]) + 1) * len(parts[-1][0]) > token_budget:
-            parts.append([])
-        parts[-1].append(sequences[place])
-    return order, parts
 
 
 def _arguments(

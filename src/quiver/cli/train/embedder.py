@@ -14,6 +14,7 @@ Examples:
   quiver train embedder rows.jsonl --evaluate questions.jsonl --out mine
   quiver train embedder rows.jsonl -m Qwen/Qwen3-Embedding-0.6B --lora-rank 16 --bf16 --out mine
   quiver train embedder rows.jsonl --batch-size 256 --dim 256 --dim 64 --snapshots 2 --out mine
+  quiver train embedder pairs.jsonl --last-layers 1 --learning-rate 1e-3 --bf16 --out mine
   torchrun --nproc-per-node 4 -m quiver train embedder rows.parquet --fsdp --out mine
 """
 
@@ -30,6 +31,14 @@ def embedder(
     ] = 0.1,
     mask: Annotated[
         bool, typer.Option("--mask/--no-mask", help="Leave likely false negatives out (--margin).")
+    ] = True,
+    within: Annotated[
+        bool,
+        typer.Option(
+            "--within/--no-within",
+            help="Other queries, and other documents seen from the positive, are negatives too. Where all "
+            "texts are of one matter, this spreads them too far.",
+        ),
     ] = True,
     negatives: Annotated[
         int, typer.Option("--negatives", "-n", min=0, help="Hard negatives taken of each row, at most.")
@@ -54,6 +63,7 @@ def embedder(
         contrast=ContrastSettings(
             temperature=temperature,
             margin=margin if mask else None,
+            within=within,
             negatives=negatives,
             dimensions=None if dimensions is None else tuple(dimensions),
         ),

@@ -72,6 +72,12 @@ def training_settings(
         int | None, typer.Option(min=1, help="Train adapters of this rank instead of all weights.")
     ] = None,
     lora_alpha: Annotated[int | None, typer.Option(min=1, help="Without it, twice the rank.")] = None,
+    last_layers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Train the last N layers only; those below run once a text: fast."
+        ),
+    ] = None,
     save_every: Annotated[
         int, typer.Option(min=1, help="Steps between saves, and between scores of --evaluate.")
     ] = DEFAULTS.save_every,
@@ -99,6 +105,7 @@ def training_settings(
         weight_decay=weight_decay,
         bf16=bf16,
         lora=None if lora_rank is None else LoraSettings(rank=lora_rank, alpha=lora_alpha or 2 * lora_rank),
+        last_layers=last_layers,
         save_every=save_every,
         patience=patience,
         snapshots=snapshots,
