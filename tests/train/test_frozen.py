@@ -56,6 +56,7 @@ def test_a_text_runs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     network = load_network(open_checkpoint(write_checkpoint(tmp_path / "embedding")))
     frozen, _ = frozen_and_above(network, tmp_path / "kept", trained=1)
     first = frozen(SEQUENCES[:3])
+    assert frozen([SEQUENCES[4]] * 3)[2].shape == (9, 64)
     monkeypatch.setattr(frozen, "_run", lambda sequences: pytest.fail(f"{sequences} ran again"))
     for again, states in zip(frozen(SEQUENCES[:3]), first, strict=True):
         assert torch.equal(again, states)

@@ -26,7 +26,7 @@ def test_two_processes_train_one_model(
 ) -> None:
     pruned = shutil.copytree(embedder_folder, tmp_path / "pruned")
     base = load_file(pruned / "model.safetensors")
-    base["layers.0.mlp.up_proj.weight"][::3] = 0
+    base["layers.2.mlp.up_proj.weight"][::3] = 0
     save_file(base, pruned / "model.safetensors", metadata={"format": "pt"})
     rows = tmp_path / "rows.jsonl"
     write_rows(rows, make_rows(40, negatives=2))
@@ -45,7 +45,7 @@ def test_two_processes_train_one_model(
     report = json.loads((tmp_path / "out" / "training.json").read_text())
     assert (report["steps"], report["moved"] > 0) == (4, True)
     before, after = (
-        weights["layers.0.mlp.up_proj.weight"]
+        weights["layers.2.mlp.up_proj.weight"]
         for weights in (base, load_file(tmp_path / "out" / "model.safetensors"))
     )
     assert not torch.equal(before, after)

@@ -66,15 +66,16 @@ class FrozenLayers:
 
     def __call__(self, sequences: Sequence[Tensor]) -> list[Tensor]:
         """States [length, hidden size] of each sequence of tokens, in memory."""
-        found = [self._kept.get(sequence) for sequence in sequences]
-        missing = [place for place, states in enumerate(found) if states is None]
-        order, parts = cut_in_parts([sequences[place] for place in missing], self._token_budget)
+        keys = [tuple(sequence.tolist()) for sequence in sequences]
+        texts = dict(zip(keys, sequences, strict=True))
+        found = {key: kept for key, text in texts.items() if (kept := self._kept.get(text)) is not None}
+        missing = [key for key in texts if key not in found]
+        order, parts = cut_in_parts([texts[key] for key in missing], self._token_budget)
         made = (states for part in parts for states in self._run(part))
         for number, states in zip(order, made, strict=True):
-            place = missing[number]
-            self._kept.add(sequences[place], states)
-            found[place] = states
-        return [states.to(sequences[0].device) for states in found if states is not None]
+            self._kept.add(texts[missing[number]], states)
+            found[missing[number]] = states
+        return [found[key].to(sequences[0].device) for key in keys]
 
     @torch.no_grad()
     def _run(self, sequences: Sequence[Tensor]) -> list[Tensor]:
