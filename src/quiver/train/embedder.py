@@ -55,14 +55,12 @@ def train_embedder(
     base = open_checkpoint(model, "embedder")
     dimensions = checked_dimensions(contrast.dimensions, base.config.hidden_size)
     texts = EmbedderTexts.of(base, settings.max_length)
-    loss = InfoNCE(
-        contrast.temperature, contrast.margin, query_query=contrast.within, document_document=contrast.within
-    )
+    criterion = Matryoshka(InfoNCE(contrast.temperature, contrast.margin, contrast.within), dimensions)
     return learn(
         Run(
             base=base,
             texts=texts,
-            task=Contrast(texts, Matryoshka(loss, dimensions), contrast.negatives),
+            task=Contrast(texts, criterion, contrast.negatives),
             rows=one_positive_each(rows),
             evaluation=evaluation,
             settings=settings,

@@ -28,7 +28,7 @@ from quiver.train.save import save_like
 from quiver.train.settings import TrainingSettings
 from quiver.train.tasks import Task
 from quiver.train.texts import EmbedderTexts, RerankerTexts
-from quiver.train.trainer import CachedTrainer, default_token_budget
+from quiver.train.trainer import CachedTrainer, token_budget_of
 from quiver.whole_file import write_whole
 
 REPORT_FILE = "training.json"
@@ -133,8 +133,7 @@ def _network(run: Run) -> tuple[nn.Module, FrozenLayers | None]:
         return network, None
     below, above = split(network, settings.last_layers)
     kept = KeptStates(run.states, run.base.config.hidden_size)
-    budget = settings.token_budget or default_token_budget()
-    return above, FrozenLayers(below, kept, budget, bf16=settings.bf16)
+    return above, FrozenLayers(below, kept, token_budget_of(settings), bf16=settings.bf16)
 
 
 def _claim(run: Run) -> None:

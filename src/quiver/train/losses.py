@@ -55,8 +55,8 @@ class InfoNCE:
     temperature: float = 0.02
     margin: float | None = 0.1
     """None turns the mask on scores off; equal documents never count as negatives."""
-    query_query: bool = True
-    document_document: bool = True
+    within: bool = True
+    """Whether the second and third sums count: queries, and documents, among each other."""
 
     def __call__(self, batch: ContrastiveBatch) -> Tensor:
         """Mean over the rows: []."""
@@ -70,9 +70,8 @@ class InfoNCE:
             self._masked(torch.einsum("ne,nke->nk", queries, negatives), absent, own),
             self._masked(across, same, own),
         ]
-        if self.query_query:
+        if self.within:
             terms.append(self._masked(queries @ queries.T, same, own))
-        if self.document_document:
             terms.append(self._masked(positives @ positives.T, same, own))
         logits = torch.cat([own, *terms], dim=1) / self.temperature
         return (torch.logsumexp(logits, dim=1) - logits[:, 0]).mean()

@@ -64,7 +64,7 @@ class CachedTrainer(transformers.Trainer):
         self._task, self._evaluation, self._answer_ids = task, evaluation, answer_ids
         self._frozen = frozen
         self._adapts = settings.lora is not None
-        self._token_budget = settings.token_budget or default_token_budget()
+        self._token_budget = token_budget_of(settings)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """The library's optimizer; weights that are zero stay so, but for adapters, which begin there."""
@@ -146,9 +146,9 @@ def keep_zeros(optimizer: torch.optim.Optimizer, *_: object) -> None:
                 weight.grad.mul_(weight != 0)
 
 
-def default_token_budget() -> int:
-    """Tokens that run together where nobody says otherwise."""
-    return 16_384 if torch.cuda.is_available() else 2_048
+def token_budget_of(settings: TrainingSettings) -> int:
+    """Tokens that run together, also where nobody says how many."""
+    return settings.token_budget or (16_384 if torch.cuda.is_available() else 2_048)
 
 
 def _arguments(
