@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from pwd import getpwnam
 
 
 def programs() -> Path | None:
@@ -26,14 +27,19 @@ def programs() -> Path | None:
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
     """Run a server on a socket of its own; its connection string."""
-    user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root.
     home = Path(tempfile.mkdtemp(prefix="quiver-postgres-"))
-    if user:
-        shutil.chown(home, user)
+    as_user: list[str] = []
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root.
+        nobody = getpwnam("nobody")
+        os.chown(home, nobody.pw_uid, nobody.pw_gid)
+        # Not subprocess's user=, whose fork runs the handlers of every library loaded here; gRPC's may abort.
+        as_user = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
     data = home / "data"
 
     def run(*command: object) -> None:
-        subprocess.run([*map(str, command)], user=user, cwd=home, check=True, capture_output=True)
+        done = subprocess.run([*as_user, *map(str, command)], cwd=home, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr or done.stdout}")
 
     options = f"-c listen_addresses= -c unix_socket_directories={home} -c fsync=off"
     try:
