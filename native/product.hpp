@@ -52,8 +52,8 @@ void Model::multiply(const Matrix& matrix, int first_panel, int panels, int alig
   const bool stay = block * rows.stride <= kKeptRowBytes;
   const int at_once = stay ? std::min(most, round_up(kernels_.panels_at_once, align)) : most;
   Threads::run(chunks * row_blocks, threads_, [&](int task, int thread) {
-    const int row = task / chunks * block, row_count = std::min(block, rows.count - row);
-    int panel = task % chunks * chunk;
+    const int row = task % row_blocks * block, row_count = std::min(block, rows.count - row);
+    int panel = task / row_blocks * chunk;
     const int width = std::min(chunk, panels - panel);
     float* numbers = as<float>(buffers_.thread[thread]);
     for (int last = panel + width; panel < last; panel += at_once) {

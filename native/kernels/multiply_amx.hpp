@@ -87,16 +87,12 @@ void amx_tile(const Product& product, int row, int panel, const Ahead& ahead) {
     const size_t at_rows = i / kTileRows * kTileBytes, at_lines = i * kTileBytes;
     const std::byte* lines = product.pieces ? product.pieces[i / kTileRows] : product.panels + at_lines;
     _tile_stream_loadd(4, rows + at_rows, product.row_stride);
+    if constexpr (R == 2) _tile_stream_loadd(5, lower_rows + at_rows, product.row_stride);
     _tile_loadd(6, lines + at_panel, kTileBytes);
+    if constexpr (P == 2) _tile_loadd(7, lines + at_panel + product.panel_stride, kTileBytes);
     Tiles::add00();
-    if constexpr (P == 2) {
-      _tile_loadd(7, lines + at_panel + product.panel_stride, kTileBytes);
-      Tiles::add01();
-    }
-    if constexpr (R == 2) {
-      _tile_stream_loadd(5, lower_rows + at_rows, product.row_stride);
-      Tiles::add10();
-    }
+    if constexpr (P == 2) Tiles::add01();
+    if constexpr (R == 2) Tiles::add10();
     if constexpr (R == 2 && P == 2) Tiles::add11();
     prefetch_share<P>(ahead, at_lines, product.panel_stride);
   }
