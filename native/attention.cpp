@@ -26,7 +26,6 @@ void Model::plan_attention(std::span<const int32_t> rows) {
 }
 
 void Model::attend(int layer, std::span<const int32_t> rows) {
-  project(layer, 0, shape_.query_heads, rows);
   plan_attention(rows);
   const int heads = shape_.key_value_heads, count = int(tasks_.size());
   // The last tasks of a text see the most keys: they go first, so that no thread ends long after the others.

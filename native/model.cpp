@@ -82,11 +82,14 @@ void Model::forward(std::span<const int32_t> wanted, bool keeps) {
   }
 }
 
-// Keys and values of all rows first; then queries, attention and the rest block by block, so that only one block's
-// queries need room.
+// Where one block does not hold a text, keys and values of all rows come first; then queries, attention and the rest
+// block by block, so that only one block's queries need room.
 void Model::run_layer(int layer, const Group& group) {
-  place_keys_and_values(layer, group);
-  in_blocks(rows_of(group), [&](auto block) {
+  const auto rows = rows_of(group);
+  const bool at_once = int(rows.size()) <= kBlockRows;
+  place_keys_and_values(layer, group, at_once ? 0 : shape_.query_heads);
+  in_blocks(rows, [&](auto block) {
+    if (!at_once) project(layer, 0, shape_.query_heads, block);
     attend(layer, block);
     finish_rows(layer, block);
   });
@@ -95,9 +98,10 @@ void Model::run_layer(int layer, const Group& group) {
 // Keys and values of all rows; the rest only of those that are wanted, which move to `place`.
 void Model::run_last_layer(const Group& group, std::span<const int32_t> wanted, int place, bool keeps) {
   const int layer = shape_.layers - 1;
-  place_keys_and_values(layer, group);
+  place_keys_and_values(layer, group, shape_.query_heads);
   if (keeps) return;
   in_blocks(wanted, [&](auto block) {
+    project(layer, 0, shape_.query_heads, block);
     attend(layer, block);
     for (int32_t row : block) {
       std::memmove(hidden(place), hidden(row), shape_.padded_hidden() * sizeof(float));
@@ -107,11 +111,11 @@ void Model::run_last_layer(const Group& group, std::span<const int32_t> wanted, 
   });
 }
 
-void Model::place_keys_and_values(int layer, const Group& group) {
+// And the queries' heads from `first_head` on.
+void Model::place_keys_and_values(int layer, const Group& group, int first_head) {
   copy_partial_units(layer, group);
-  in_blocks(rows_of(group), [&](auto block) {
-    project(layer, shape_.query_heads, 2 * shape_.key_value_heads, block);
-  });
+  const int heads = shape_.query_heads + 2 * shape_.key_value_heads - first_head;
+  in_blocks(rows_of(group), [&](auto block) { project(layer, first_head, heads, block); });
 }
 
 // What follows attention in a layer.

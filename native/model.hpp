@@ -124,7 +124,7 @@ class Model {
   void forward(std::span<const int32_t> wanted, bool keeps);
   void run_layer(int layer, const Group& group);
   void run_last_layer(const Group& group, std::span<const int32_t> wanted, int place, bool keeps);
-  void place_keys_and_values(int layer, const Group& group);
+  void place_keys_and_values(int layer, const Group& group, int first_head);
   void finish_rows(int layer, std::span<const int32_t> rows);
   void copy_partial_units(int layer, const Group& group);
   void project(int layer, int first_head, int heads, std::span<const int32_t> rows);

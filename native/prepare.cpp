@@ -8,7 +8,6 @@
 namespace quiver {
 namespace {
 
-constexpr int kGroupRows = 2048;
 constexpr int kGroupUnits = 512;
 
 }  // namespace
@@ -65,7 +64,7 @@ void Model::form_groups() {
   };
   for (const Sequence& s : sequences_) {
     const int own = s.unit_count - s.shared_units;
-    const bool full = group.last_row - group.first_row + s.length > kGroupRows || units + own > kGroupUnits;
+    const bool full = group.last_row - group.first_row + s.length > kBlockRows || units + own > kGroupUnits;
     if (full && group.last_row > group.first_row) close();
     group.last_row += s.length;
     group.last_sequence++;

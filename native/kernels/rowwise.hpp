@@ -52,13 +52,23 @@ quiver::Rounding quantize(const float* row, const float* factors, int n, int bia
   return {limit / 127.0f, has_rest};
 }
 
-void rms_norm(const float* row, const float* weight, int n, int count, float eps, float* out) {
-  Lanes squares = zero();
-  for (int i = 0; i < n; i += kLanes) {
-    const Lanes x = load(row + i);
-    squares = multiply_add(x, x, squares);
+// In four sums, so that none waits for its last addition.
+float sum_of_squares(const float* row, int n) {
+  Lanes sums[4] = {zero(), zero(), zero(), zero()};
+  const auto add_square = [&](Lanes& to, int i) { to = multiply_add(load(row + i), load(row + i), to); };
+  int i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+    add_square(sums[0], i);
+    add_square(sums[1], i + kLanes);
+    add_square(sums[2], i + 2 * kLanes);
+    add_square(sums[3], i + 3 * kLanes);
   }
-  const Lanes factor = all(1.0f / __builtin_sqrtf(sum(squares) / float(count) + eps));
+  for (; i < n; i += kLanes) add_square(sums[0], i);
+  return sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+void rms_norm(const float* row, const float* weight, int n, int count, float eps, float* out) {
+  const Lanes factor = all(1.0f / __builtin_sqrtf(sum_of_squares(row, n) / float(count) + eps));
   for (int i = 0; i < n; i += kLanes) store(out + i, load(row + i) * factor * load(weight + i));
 }
 
