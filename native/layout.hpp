@@ -33,7 +33,7 @@ constexpr size_t kLine = 64;
 constexpr int kInputMultiple = 64;
 constexpr int kUnit = 32;
 constexpr int kKeyBlock = 128;      // keys that attention meets at once
-constexpr int kQueryBlock = 32;     // positions whose queries go together
+constexpr int kQueryBlock = 64;     // positions whose queries go together
 constexpr int kMostChannels = 512;  // of a head, which one task must hold whole
 
 constexpr int round_up(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }
