@@ -45,6 +45,8 @@ def _record(rank: int, hit: "Hit") -> dict[str, Any]:
     if hit.span is not None:
         record["span"] = [hit.span.start, hit.span.stop]
         record["words"] = [list(word) for word in hit.span.words]
+    if hit.other_paths:
+        record["other_paths"] = list(hit.other_paths)
     if hit.stages:
         record["stages"] = {
             each.stage: {"rank": each.rank, "score": exact(each.score)} for each in hit.stages
@@ -60,6 +62,13 @@ def _lines(rank: int, hit: "Hit") -> "Iterator[Text]":
     head.append(one_line(place(hit.passage)), style="bold")
     head.append(f"  {one_line(above)}", style="dim")
     yield head
+    if hit.other_paths:
+        yield Text(
+            f"     also {one_line(', '.join(hit.other_paths))}",
+            style="dim",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
     if hit.stages:
         stages = ", ".join(f"{each.stage} {each.rank}. ({each.score:.4f})" for each in hit.stages)
         yield Text(f"     {stages}", style="dim")

@@ -36,6 +36,8 @@ class Hit:
     """The sentence to show; None if it shares no word with the query."""
     stages: tuple[StageScore, ...] = ()
     """Every stage's rank and score, if they were asked for."""
+    other_paths: tuple[str, ...] = ()
+    """Files of the same page in other formats that hold the passage, too (``twins``)."""
 
 
 class SearchResult(list[Hit]):

@@ -1,7 +1,7 @@
 """Searcher: a query to ranked passages.
 
-query -> candidates by vectors and by words -> reciprocal rank fusion -> the best of them reranked, beside the
-scores that found them where the reranker asks for it
+query -> candidates by vectors and by words -> twins merged -> reciprocal rank fusion -> the best of them
+reranked, beside the scores that found them where the reranker asks for it
 """
 
 import time
@@ -31,6 +31,7 @@ from quiver.search.places import is_path, place_of
 from quiver.search.reranking import PassageRanker, Reranked, TimedReranker
 from quiver.search.spans import Spans
 from quiver.search.store import Found, Store
+from quiver.search.twins import PassageKey, Twins, key_of
 from quiver.word_scores import word_heights
 
 Mode = Literal["dense", "text", "hybrid"]
@@ -38,9 +39,6 @@ MODES: tuple[Mode, ...] = ("dense", "text", "hybrid")
 
 RARITY_SAMPLE = 20
 """Candidates that tell how rare a word is; to cut all into words would take longer than to find them."""
-
-Place = tuple[str, int]
-"""Path and number of a passage."""
 
 
 class QueryEncoder(Protocol):
@@ -67,7 +65,7 @@ class _Entry:
     found: Found
     scores: list[StageScore]
 
-    def hit(self, spans: Spans, explain: bool) -> Hit:
+    def hit(self, spans: Spans, twins: Twins, explain: bool) -> Hit:
         last = self.scores[-1]
         return Hit(
             passage=self.found.passage,
@@ -75,6 +73,7 @@ class _Entry:
             stage=last.stage,
             span=spans.best(self.found.passage.text),
             stages=tuple(self.scores) if explain else (),
+            other_paths=twins.other_paths(self.found),
         )
 
 
@@ -135,6 +134,8 @@ class Searcher:
         _check(query, top_k=top_k, mode=mode, candidates=candidates, rerank_top=rerank_top, budget=budget_ms)
         deadline = None if budget_ms is None else begun + budget_ms / 1000
         stages, usage = self._candidates(query, mode, candidates, instruction, where)
+        twins = Twins(stages)
+        stages = {stage: twins.merged(found) for stage, found in stages.items()}
         fused = _fused(stages)
         best = fused[:rerank_top] if self._reranker else []
         texts = [described(entry.found.passage) for entry in best]
@@ -145,7 +146,7 @@ class Searcher:
         ordered = _ordered(fused, judged, beside)[:top_k]
         spans = Spans(query, [entry.found.passage.text for entry in {*ordered, *fused[:RARITY_SAMPLE]}])
         return SearchResult(
-            [entry.hit(spans, explain) for entry in ordered],
+            [entry.hit(spans, twins, explain) for entry in ordered],
             candidates=len(fused),
             reranked=len(judged.scores),
             skipped=len(texts) - len(judged.scores),
@@ -213,26 +214,26 @@ def _check(
 
 def _fused(stages: dict[Stage, list[Found]]) -> list[_Entry]:
     """All candidates in one order; a single stage's order stays as it is."""
-    entries: dict[Place, _Entry] = {}
+    entries: dict[PassageKey, _Entry] = {}
     for stage, found in stages.items():
         for rank, each in enumerate(found, start=1):
-            entry = entries.setdefault(_place(each), _Entry(each, []))
+            entry = entries.setdefault(key_of(each), _Entry(each, []))
             entry.scores.append(StageScore(stage, rank, each.score))
     if len(stages) == 1:
         return list(entries.values())
-    fused = fuse([[_place(each) for each in found] for found in stages.values()])
-    for rank, (place, score) in enumerate(fused, start=1):
-        entries[place].scores.append(StageScore("fusion", rank, score))
-    return [entries[place] for place, _ in fused]
+    fused = fuse([[key_of(each) for each in found] for found in stages.values()])
+    for rank, (key, score) in enumerate(fused, start=1):
+        entries[key].scores.append(StageScore("fusion", rank, score))
+    return [entries[key] for key, _ in fused]
 
 
 def _standing(stages: dict[Stage, list[Found]], best: list[_Entry]) -> Floats:
     """How far each stage puts each candidate above the others, summed; whom it missed stands at its foot."""
     total = np.zeros(len(best), dtype=np.float32)
     for found in filter(None, stages.values()):
-        scores = {_place(each): each.score for each in found}
+        scores = {key_of(each): each.score for each in found}
         foot = min(scores.values())
-        total += standardised([scores.get(_place(entry.found), foot) for entry in best])
+        total += standardised([scores.get(key_of(entry.found), foot) for entry in best])
     return total
 
 
@@ -247,7 +248,3 @@ def _ordered(fused: list[_Entry], judged: Reranked, beside: Floats | None) -> li
         fused[position].scores.append(StageScore("rerank", rank, scores[position]))
     rest = [entry for position, entry in enumerate(fused) if position not in judged.scores]
     return [fused[position] for position in by_judgement] + rest
-
-
-def _place(found: Found) -> Place:
-    return found.passage.path, found.number

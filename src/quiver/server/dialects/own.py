@@ -166,6 +166,7 @@ def _hit(hit: Hit, explained: bool) -> dict[str, Any]:
         "first_line": passage.first_line,
         "last_line": passage.last_line,
         "page": passage.page,
+        "other_paths": list(hit.other_paths),
         "text": passage.text,
         "span": None
         if span is None
