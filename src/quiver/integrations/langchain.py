@@ -110,6 +110,7 @@ def _document(hit: Hit) -> Document:
         "metadata": dict(passage.metadata),
         "score": hit.score,
         "stage": hit.stage,
+        "other_paths": list(hit.other_paths) or None,
     }
     return Document(
         id=f"{passage.path}:{passage.start}",
