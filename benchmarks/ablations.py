@@ -2,8 +2,9 @@
 
 Weakly related pairs first (headings of one documentation and their sections), then pairs of the domain with
 mined negatives, then a spherical merge of the last checkpoints; the questions are written by people and
-never seen. The last layer alone learns, which is what a processor has time for. The report's own
-ablations are its table 5 and figure 4 (arXiv:2506.05176, section 4.3).
+never seen, nor are rows like the domain's that were set aside. The last layer alone learns, which is what a
+processor has time for. The report's own ablations are its table 5 and figure 4 (arXiv:2506.05176,
+section 4.3).
 """
 
 import argparse
@@ -11,12 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.command import Report, new_parser, run, write_json
 from quiver import Embedder
 from quiver.evaluate import evaluate
 from quiver.train.embedder import ContrastSettings, train_embedder
 from quiver.train.merge import merge
 from quiver.train.rows import read_rows
+from quiver.train.scores import RetrievalSet
 from quiver.train.settings import TrainingSettings
 
 METRIC = "ndcg@10"
@@ -46,17 +50,31 @@ RECIPES = {
 def main() -> int:
     """Train every recipe and score it on the questions."""
     options = _parse()
-    report = Report(f"{METRIC} of {options.questions}", ["recipe", METRIC, "points beside full"])
-    scores: dict[str, float] = {}
+    report = Report(
+        f"{METRIC} of {options.questions} and of {options.dev}",
+        ["recipe", "questions", "points beside full", "rows set aside", "points beside full"],
+    )
+    dev = RetrievalSet(read_rows([options.dev]))
+    full = None
     for name, model in _models(options):
-        (result,) = evaluate([options.questions], {name: Embedder(model, on_too_long="truncate")})
-        scores[name] = result.scores[METRIC]
-        beside = 100 * (scores[name] - scores[FULL]) if FULL in scores else float("nan")
-        report.add([name, f"{scores[name]:.4f}", f"{beside:+.1f}"], {"recipe": name, METRIC: scores[name]})
-        print(report.rows[-1], flush=True)
+        embedder = Embedder(model, on_too_long="truncate")
+        (result,) = evaluate([options.questions], {name: embedder})
+        scores = result.scores[METRIC], _score(dev, embedder)
+        full = scores if name == FULL else full
+        cells = [name]
+        for position, score in enumerate(scores):
+            cells += [f"{score:.4f}", "" if full is None else f"{100 * (score - full[position]):+.1f}"]
+        report.add(cells, {"recipe": name, "questions": scores[0], "rows": scores[1]})
+        print(" | ".join(cells), flush=True)
     report.show()
     write_json(options.json, [report])
     return 0
+
+
+def _score(rows: RetrievalSet, embedder: Embedder) -> float:
+    """As training scores the rows that are set aside."""
+    queries = embedder.encode_query([row.query for row in rows.queries])
+    return rows.score(np.asarray(queries), np.asarray(embedder.encode_document(rows.documents)))
 
 
 def _models(options: argparse.Namespace) -> Iterator[tuple[str, Path | None]]:
@@ -72,13 +90,13 @@ def _models(options: argparse.Namespace) -> Iterator[tuple[str, Path | None]]:
         save_every=options.max_steps // SNAPSHOTS,
     )
     weak = options.work / "weak"
-    if not weak.exists():
+    if not _is_trained(weak):
         train_embedder(read_rows([options.weak]), weak, settings=settings)
     rows = read_rows([options.rows])
     for name, recipe in RECIPES.items():
         # Merging comes after training, so with and without it are one run.
         out = options.work / (name if recipe.merged else FULL).replace(" ", "-")
-        if not out.exists():
+        if not _is_trained(out):
             train_embedder(
                 rows,
                 out,
@@ -87,6 +105,11 @@ def _models(options: argparse.Namespace) -> Iterator[tuple[str, Path | None]]:
                 settings=replace(settings, snapshots=SNAPSHOTS),
             )
         yield name, _merged(out) if recipe.merged else out
+
+
+def _is_trained(folder: Path) -> bool:
+    """Training goes on in a folder that is there without."""
+    return (folder / "model.safetensors").exists()
 
 
 def _merged(trained: Path) -> Path:
@@ -102,11 +125,12 @@ def _parse() -> argparse.Namespace:
         "Train the built-in embedder with and without each part of the recipe. Rows and questions are those "
         "of examples/domain/run.sh; the weak rows those that its prepare.py makes of another documentation.",
         "python -m benchmarks.ablations --weak python/pairs.jsonl --rows sqlite/rows.jsonl "
-        "--questions sqlite/questions --work ablations",
+        "--questions sqlite/questions --dev sqlite/dev.jsonl --work ablations",
     )
     parser.add_argument("--weak", type=Path, required=True, metavar="FILE", help="weakly related pairs")
     parser.add_argument("--rows", type=Path, required=True, metavar="FILE", help="pairs with mined negatives")
     parser.add_argument("--questions", type=Path, required=True, metavar="DIR", help="an evaluation folder")
+    parser.add_argument("--dev", type=Path, required=True, metavar="FILE", help="rows that were set aside")
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="where the models go")
     parser.add_argument("--max-steps", type=int, default=60, help="of either stage (default: 60)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="at its peak (default: 1e-3)")
