@@ -199,7 +199,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     assert train(embedder_folder, killed)
     expected, found = weights(whole), weights(killed)
     for name, tensor in expected.items():
-        torch.testing.assert_close(found[name], tensor, atol=0, rtol=0)
+        # MKL does not promise two processes the same last bit; a step that is lost or done twice moves weights by 1e-3.
+        torch.testing.assert_close(found[name], tensor, atol=2e-5, rtol=0)
 
 
 def test_folders_that_hold_something_else_are_left_alone(embedder_folder: Path, tmp_path: Path) -> None:
