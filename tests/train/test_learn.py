@@ -199,7 +199,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     assert train(embedder_folder, killed)
     expected, found = weights(whole), weights(killed)
     for name, tensor in expected.items():
-        # MKL does not promise two processes the same last bit; a step that is lost or done twice moves weights by 1e-3.
+        # MKL does not promise two processes the same last bit; a lost step would move weights by 1e-3.
         torch.testing.assert_close(found[name], tensor, atol=2e-5, rtol=0)
 
 
