@@ -54,6 +54,14 @@ def test_what_every_document_has_hardly_counts() -> None:
     assert first < third < second
 
 
+def test_function_words_are_not_looked_for_unless_there_are_no_others() -> None:
+    code = ["# the sum of a list\nreturn total", "def add(list): return add"]
+    first, second = word_heights("add all the numbers of a list", code)
+    assert first < second
+    first, second = word_heights("to be or not to be", ["not to be", "ships"])
+    assert first > second
+
+
 def test_words_of_which_no_document_has_many_hardly_count() -> None:
     documents = ["the sea", "the commit", "ships"]
     short, long = (word_heights(query, documents) for query in ("commit", "commit of what you know not"))

@@ -17,7 +17,7 @@ import random
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -215,11 +215,11 @@ def learn(rank: int, arguments: argparse.Namespace) -> None:
         write(network.model, work / "embedder", work / "refined")
 
 
-def write(model: Qwen3Model, start: Path, folder: Path) -> None:
-    """Write the weights as the start's are stored."""
+def write(model: Qwen3Model, start: Path, folder: Path, *, finer: Collection[str] = ()) -> None:
+    """Write the weights as the start's are stored, some in bfloat16."""
     trained = dict(model.named_parameters())
     tensors = {
-        name: trained[name].detach().to(kept.dtype)
+        name: trained[name].detach().to(torch.bfloat16 if name in finer else kept.dtype)
         for name, kept in load_file(start / "model.safetensors").items()
     }
     folder.mkdir(exist_ok=True)

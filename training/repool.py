@@ -131,7 +131,7 @@ class Lesson:
             losses.append(_related(found, target))
             if group.queries:
                 share = _FIND_SHARE if group.english else _OTHER_FIND_SHARE
-                losses.append(share * _finding(found, target, group))
+                losses.append(share * finding(found, target, group, CUTS))
             if group.english:
                 english_vectors.append(found)
                 english_texts += group.texts
@@ -145,7 +145,7 @@ def _related(found: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return torch.stack([relation(found[:, :cut], target) for cut in CUTS]).mean()
 
 
-def _finding(found: torch.Tensor, target: torch.Tensor, group: Group) -> torch.Tensor:
+def finding(found: torch.Tensor, target: torch.Tensor, group: Group, cuts: Sequence[int]) -> torch.Tensor:
     """Give InfoNCE of queries; documents that the teachers put nearer than a query's own are no negatives."""
     count, own = len(group.documents), torch.tensor(group.own)
     taught = target[count:] @ target[:count].T
@@ -153,7 +153,7 @@ def _finding(found: torch.Tensor, target: torch.Tensor, group: Group) -> torch.T
     masked = taught > taught[rows, own][:, None] + _NEARER
     masked[rows, own] = False
     losses = []
-    for cut in CUTS:
+    for cut in cuts:
         documents, queries = (normalize(part[:, :cut], dim=-1) for part in (found[:count], found[count:]))
         scores = (queries @ documents.T / TEMPERATURE).masked_fill(masked, -1e4)
         losses.append(cross_entropy(scores, own))

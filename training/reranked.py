@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from extract import Pair, asked_by_sentence, html_sections
 from quiver import Embedder, Reranker
-from quiver.interpolation import standardised
+from quiver.interpolation import interpolated, standardised
 from quiver.word_scores import word_heights
 from sources import MEASURED_SOURCE, unpacked
 from texts import SEED
@@ -44,9 +44,9 @@ def measure(embedder: Embedder, reranker: Reranker, pairs: list[Pair]) -> NDArra
         asked = [(pairs[number].query, documents[i]) for i in best]
         odds = reranker.predict(asked, show_progress_bar=False).log_odds
         found = cosines[best]
-        both = odds + reranker.retrieval_weight * standardised(found)
+        weight, known = reranker.retrieval_weight, standardised(found)
         by_words = word_heights(pairs[number].query, [documents[i] for i in best])
-        all_three = both + reranker.retrieval_weight * by_words
+        both, all_three = (interpolated(odds, heights, weight) for heights in (known, known + by_words))
         gains.append([gain(order, best == number) for order in (found, odds, both, all_three)])
     means: NDArray[np.float64] = np.mean(gains, axis=0)
     return means

@@ -14,8 +14,21 @@ from quiver.results import Floats
 
 
 def retrieval_weight_of(model: object) -> float:
-    """What a spread of the retriever's scores counts in the model's log-odds; 0 where it does not say."""
+    """What a spread of the retriever's scores counts in spreads of log-odds; 0 where a model does not say."""
     return float(getattr(model, "retrieval_weight", 0.0))
+
+
+def interpolated(odds: Sequence[float] | Floats, heights: Floats, weight: float) -> Floats:
+    """Log-odds [N] of a query's candidates and what else is known of them, ``heights`` [N], summed.
+
+    A height of 1 counts ``weight`` spreads of these log-odds: where the model knows the words badly, as in
+    code, they lie near each other, and what else is known would count alone. Where they are all alike, it
+    does.
+    """
+    values = np.asarray(odds, dtype=np.float64)
+    spread = values.std() if standardised(odds).any() else 1.0
+    sums: Floats = (values + weight * spread * heights).astype(np.float32)
+    return sums
 
 
 def standardised(scores: Sequence[float] | Floats) -> Floats:

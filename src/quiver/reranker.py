@@ -88,7 +88,7 @@ class Reranker:
 
     @property
     def retrieval_weight(self) -> float:
-        """What a spread of the retriever's scores counts beside the log-odds, in rankings that know them.
+        """What a spread of the retriever's scores counts in those of the log-odds, where both are known.
 
         ``Searcher`` and ``quiver evaluate`` do. 0 for the published models, and if only a server is known.
         """

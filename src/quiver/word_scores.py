@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -18,12 +19,25 @@ def word_heights(query: str, documents: Sequence[str]) -> Floats:
 
     BM25 takes the documents for the corpus: a word that all candidates of a query have tells none of them
     apart, however rare it is elsewhere. Where even the best document has few of the query's words, as in
-    another language or in code, words count little. Needs bm25s, regex and PyStemmer, which the extras
-    ``search`` and ``evaluate`` bring.
+    another language or in code, words count little. English function words of the query are not looked for:
+    where documents are code they are rare, and tell who wrote a comment. Needs bm25s, regex and PyStemmer,
+    which the extras ``search`` and ``evaluate`` bring.
     """
     asked, corpus = terms(query), [terms(document) for document in documents]
-    (scores,) = bm25([asked], corpus)
+    (scores,) = bm25([_telling(asked)], corpus)
     return WORDS_WEIGHT * coverage(asked, corpus) * standardised(scores)
+
+
+def _telling(asked: Sequence[str]) -> Sequence[str]:
+    """The terms but for function words; all of them where there is nothing else."""
+    return [term for term in asked if term not in _function_words()] or asked
+
+
+@cache
+def _function_words() -> frozenset[str]:
+    from bm25s.stopwords import STOPWORDS_EN_PLUS
+
+    return frozenset(term for word in STOPWORDS_EN_PLUS for term in terms(word))
 
 
 def bm25(queries: Iterable[Sequence[str]], corpus: Sequence[Sequence[str]]) -> Iterator[Floats]:

@@ -102,8 +102,9 @@ def test_a_small_reranker_counts_beside_the_first_ranking(tmp_path: Path) -> Non
         best = sorted(scores, key=lambda own: -scores[own])[:10]
         by_words = word_heights(asked, [text_of[own] for own in best])
         known = standardised([scores[own] for own in best]) + by_words
-        expected = 20 * known - [int(text_of[own].rsplit(" ", 1)[1]) for own in best]
-        assert [reranked[query][own] for own in best] == pytest.approx(list(expected), abs=1e-4)
+        odds = -np.array([int(text_of[own].rsplit(" ", 1)[1]) for own in best])
+        expected = odds + 20 * odds.std() * known
+        assert [reranked[query][own] for own in best] == pytest.approx(list(expected), rel=1e-5, abs=1e-4)
 
 
 def test_reranking_gives_each_query_its_own_instruction(tmp_path: Path) -> None:

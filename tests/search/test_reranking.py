@@ -48,9 +48,9 @@ def test_as_many_as_fit_run_first_ones_first() -> None:
     ranker = Ranker()
     done = TimedReranker(ranker, ranker.clock).rerank("q", TEXTS, instruction=None, deadline=100.0)
     assert ranker.now <= 100
-    assert sorted(done.scores) == list(range(len(done.scores)))
-    assert FIRST_GROUP < len(done.scores) < len(TEXTS)
-    assert [text for call in ranker.calls for text in call] == TEXTS[: len(done.scores)]
+    assert sorted(done.log_odds) == list(range(len(done.log_odds)))
+    assert FIRST_GROUP < len(done.log_odds) < len(TEXTS)
+    assert [text for call in ranker.calls for text in call] == TEXTS[: len(done.log_odds)]
 
 
 def test_the_speed_is_remembered() -> None:
@@ -58,17 +58,17 @@ def test_the_speed_is_remembered() -> None:
     timed = TimedReranker(ranker, ranker.clock)
     timed.rerank("q", TEXTS[:1], instruction=None, deadline=None)
     done = timed.rerank("q", TEXTS, instruction=None, deadline=ranker.now + 25)
-    assert len(done.scores) == 2
+    assert len(done.log_odds) == 2
 
 
 @pytest.mark.parametrize("deadline", [0.0, -5.0])
 def test_no_time_judges_nothing(deadline: float) -> None:
     ranker = Ranker()
     done = TimedReranker(ranker, ranker.clock).rerank("q", TEXTS, instruction=None, deadline=deadline)
-    assert (done.scores, ranker.calls) == ({}, [])
+    assert (done.log_odds, ranker.calls) == ({}, [])
 
 
 def test_a_generous_budget_judges_all() -> None:
     ranker = Ranker()
     done = TimedReranker(ranker, ranker.clock).rerank("q", TEXTS, instruction=None, deadline=10_000)
-    assert len(done.scores) == len(TEXTS)
+    assert len(done.log_odds) == len(TEXTS)

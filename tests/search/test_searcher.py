@@ -118,13 +118,14 @@ def test_what_found_a_passage_counts_beside_a_reranker_that_asks_for_it(naive: N
     query = "a sailor and ships"
     plain = Searcher(naive, embedder=Encoder()).search(query, explain=True)
     expected = {hit.passage.text: float(len(described(hit.passage))) for hit in plain}
+    spread = float(np.std(list(expected.values())))
     for stage in ("dense", "text"):
         scores = {hit.passage.text: one.score for hit in plain for one in hit.stages if one.stage == stage}
         heights = standardised([scores.get(text, min(scores.values())) for text in expected])
         for text, height in zip(expected, heights.tolist(), strict=True):
-            expected[text] += 100 * height
+            expected[text] += 5 * spread * height
     ranker = Ranker()
-    ranker.retrieval_weight = 100.0
+    ranker.retrieval_weight = 5.0
     result = Searcher(naive, embedder=Encoder(), reranker=ranker).search(query)
     assert texts(result) == sorted(expected, key=lambda text: -expected[text])
     assert texts(result) != sorted(texts(plain), key=len, reverse=True)
@@ -137,9 +138,10 @@ def test_without_a_search_by_words_those_of_the_candidates_count(naive: NaiveSto
     plain = Searcher(naive, embedder=Encoder()).search(query, mode="dense")
     candidates = [described(hit.passage) for hit in plain]
     known = standardised([hit.score for hit in plain][:3]) + word_heights(query, candidates[:3])
-    expected = [len(text) + 100 * float(value) for text, value in zip(candidates, known, strict=False)]
+    lengths = [len(text) for text in candidates[:3]]
+    expected = [size + 5 * np.std(lengths) * float(value) for size, value in zip(lengths, known, strict=True)]
     ranker = Ranker()
-    ranker.retrieval_weight = 100.0
+    ranker.retrieval_weight = 5.0
     searcher = Searcher(naive, embedder=Encoder(), reranker=ranker)
     result = searcher.search(query, mode="dense", rerank_top=3)
     order = sorted(range(3), key=lambda place: -expected[place])

@@ -11,7 +11,7 @@ from quiver.evaluate.measures import Grades, Run, measure, measure_queries
 from quiver.evaluate.meta import Meta
 from quiver.evaluate.systems import Lexical, RerankStage
 from quiver.evaluate.vectors import Embedding, Vectors
-from quiver.interpolation import standardised
+from quiver.interpolation import interpolated, standardised
 from quiver.progress import progress_bar
 from quiver.results import Floats, Scores
 from quiver.word_scores import word_heights
@@ -90,17 +90,16 @@ class RankingTask:
         )
         # Probabilities round to 1; their log-odds still tell documents apart.
         odds = np.asarray(scores.log_odds if isinstance(scores, Scores) else scores)
-        if stage.retrieval_weight:
-            known = [self._known(query, runs[query], order[: stage.top]) for query, order in orders.items()]
-            odds = odds + stage.retrieval_weight * np.concatenate(known)
-        values = odds.tolist()
-        found: Run = {self.query_ids[query]: {} for query in orders}
-        for (query, document), value in zip(pairs, values, strict=True):
-            found[self.query_ids[query]][document] = value
+        found: Run = {}
         for query, order in orders.items():
-            seen = found[self.query_ids[query]]
+            best, rest = order[: stage.top], order[stage.top :]
+            own, odds = odds[: len(best)], odds[len(best) :]
+            if stage.retrieval_weight:
+                own = interpolated(own, self._known(query, runs[query], best), stage.retrieval_weight)
+            seen = dict(zip(best, own.tolist(), strict=True))
             lowest = min(seen.values(), default=0.0)
-            seen |= {document: lowest - place for place, document in enumerate(order[stage.top :], start=1)}
+            seen |= {document: lowest - place for place, document in enumerate(rest, start=1)}
+            found[self.query_ids[query]] = seen
         return found
 
     def _known(self, query: int, found: dict[str, float], documents: Sequence[str]) -> Floats:

@@ -64,7 +64,7 @@ class RerankStage:
 
     @property
     def retrieval_weight(self) -> float:
-        """What a spread of the first ranking's scores counts beside the model's."""
+        """What a spread of the first ranking's scores counts in spreads of the model's."""
         return retrieval_weight_of(self.model)
 
 

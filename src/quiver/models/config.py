@@ -51,7 +51,7 @@ class ModelConfig:
     causal: bool = True
     """Whether a token attends to those before it only; else to its whole text."""
     retrieval_weight: float = 0.0
-    """What a spread of the retriever's scores counts beside a reranker's log-odds; a key of Quiver's own."""
+    """What a spread of the retriever's scores counts in those of a reranker's log-odds; Quiver's own key."""
 
     @property
     def query_size(self) -> int:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from quiver.engine.plan import Usage
-from quiver.results import Ranking
+from quiver.interpolation import interpolated
+from quiver.results import Floats, Ranking
 
 FIRST_GROUP = 4
 """Candidates that a reranker of unknown speed gets at first."""
@@ -21,7 +22,7 @@ class PassageRanker(Protocol):
 
     @property
     def retrieval_weight(self) -> float:
-        """What a spread of the retriever's scores counts beside the log-odds; 0 leaves it the order."""
+        """What a spread of the retriever's scores counts in spreads of the log-odds; 0 is not at all."""
 
     def rank(
         self,
@@ -36,11 +37,16 @@ class PassageRanker(Protocol):
 
 @dataclass(slots=True)
 class Reranked:
-    """Scores of the candidates that were judged, by their position."""
+    """Log-odds of the candidates that were judged, by their position."""
 
-    scores: dict[int, float] = field(default_factory=dict)
     log_odds: dict[int, float] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
+
+    def beside(self, heights: Floats, weight: float) -> "Reranked":
+        """The judgement with all candidates' ``heights``, one of which counts ``weight`` spreads."""
+        positions = list(self.log_odds)
+        sums = interpolated(list(self.log_odds.values()), heights[positions], weight)
+        return Reranked(dict(zip(positions, sums.tolist(), strict=True)), self.usage)
 
 
 class TimedReranker:
@@ -92,7 +98,6 @@ class TimedReranker:
         self._learn((self._clock() - begun) / sum(len(text) + 1 for text in texts))
         done.usage += ranking.usage
         for document in ranking:
-            done.scores[first + document["corpus_id"]] = document["score"]
             done.log_odds[first + document["corpus_id"]] = document["log_odds"]
 
     def _learn(self, measured: float) -> None:

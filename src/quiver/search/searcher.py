@@ -142,28 +142,25 @@ class Searcher:
         judged = Reranked()
         if self._reranker is not None:
             judged = self._reranker.rerank(query, texts, instruction=instruction, deadline=deadline)
-        beside = self._beside(query, stages, best, texts)
-        ordered = _ordered(fused, judged, beside)[:top_k]
+        if judged.log_odds and self._retrieval_weight:
+            judged = judged.beside(self._heights(query, stages, best, texts), self._retrieval_weight)
+        ordered = _ordered(fused, judged)[:top_k]
         spans = Spans(query, [entry.found.passage.text for entry in {*ordered, *fused[:RARITY_SAMPLE]}])
         return SearchResult(
             [entry.hit(spans, twins, explain) for entry in ordered],
             candidates=len(fused),
-            reranked=len(judged.scores),
-            skipped=len(texts) - len(judged.scores),
+            reranked=len(judged.log_odds),
+            skipped=len(texts) - len(judged.log_odds),
             seconds=time.monotonic() - begun,
             usage=usage + judged.usage,
         )
 
-    def _beside(
+    def _heights(
         self, query: str, stages: dict[Stage, list[Found]], best: list[_Entry], texts: list[str]
-    ) -> Floats | None:
-        """What counts beside the reranker's log-odds of the best candidates."""
-        if not self._retrieval_weight:
-            return None
-        standing = _standing(stages, best)
-        if "text" not in stages:
-            standing += word_heights(query, texts)
-        return self._retrieval_weight * standing
+    ) -> Floats:
+        """How far what is known beside the reranker puts each of the best candidates above the others."""
+        heights = _standing(stages, best)
+        return heights if "text" in stages else heights + word_heights(query, texts)
 
     def _candidates(
         self, query: str, mode: Mode, count: int, instruction: str | None, where: str | None
@@ -237,14 +234,11 @@ def _standing(stages: dict[Stage, list[Found]], best: list[_Entry]) -> Floats:
     return total
 
 
-def _ordered(fused: list[_Entry], judged: Reranked, beside: Floats | None) -> list[_Entry]:
-    """What was judged, by the judgement and what counts ``beside`` it; behind it the rest as it was."""
-    odds, scores = judged.log_odds, judged.scores
-    if beside is not None:
-        odds = {position: value + float(beside[position]) for position, value in odds.items()}
-        scores = {position: float(probability(value)) for position, value in odds.items()}
+def _ordered(fused: list[_Entry], judged: Reranked) -> list[_Entry]:
+    """What was judged, by the judgement; behind it the rest as it was."""
+    odds = judged.log_odds
     by_judgement = sorted(odds, key=lambda position: (-odds[position], position))
     for rank, position in enumerate(by_judgement, start=1):
-        fused[position].scores.append(StageScore("rerank", rank, scores[position]))
-    rest = [entry for position, entry in enumerate(fused) if position not in judged.scores]
+        fused[position].scores.append(StageScore("rerank", rank, float(probability(odds[position]))))
+    rest = [entry for position, entry in enumerate(fused) if position not in odds]
     return [fused[position] for position in by_judgement] + rest

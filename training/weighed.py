@@ -1,0 +1,97 @@
+"""Measures what retrieval and words should count beside the built-in reranker, on pairs of many kinds.
+
+For every folder of `--pairs` (as for `texts.py`): mean nDCG@10 of some queries among some thousand documents,
+the best 100 reranked, by how many spreads of the log-odds a spread of the retriever's scores counts, and how
+many a spread of the words' BM25 counts beside it, where one candidate has all of the query's words.
+
+    python weighed.py --pairs PAIRS
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quiver import Embedder, Reranker
+from quiver.interpolation import standardised
+from quiver.word_scores import WORDS_WEIGHT, word_heights
+from texts import SEED
+
+_QUERIES, _DOCUMENTS, _RERANKED = 200, 3_000, 100
+_LONGEST, _QUERY_CHARACTERS = 512, 400
+_RETRIEVAL_WEIGHTS, _WORD_WEIGHTS = (0.7, 1.0, 1.4), (0.0, 1.0, 2.0, 3.0)
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A query's best documents: how high each way puts them, in spreads, and which one is right."""
+
+    by_vectors: Floats
+    by_words: Floats
+    by_reranker: Floats
+    right: NDArray[np.bool_]
+
+    def gain(self, scores: Floats) -> float:
+        """Give nDCG@10; ties count against."""
+        if not self.right.any():
+            return 0.0
+        rank = int((scores >= scores[self.right].max()).sum())
+        return float(1 / np.log2(1 + rank)) if rank <= 10 else 0.0
+
+
+def found_of(file: Path, embedder: Embedder, reranker: Reranker) -> list[Found]:
+    """Search the positives of a file of pairs, and judge what is found."""
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    random.Random(SEED).shuffle(rows)
+    queries = [row["query"][:_QUERY_CHARACTERS] for row in rows[:_QUERIES]]
+    hard = [text for row in rows[:_QUERIES] for text in row["negatives"]]
+    positives = [row["positive"] for row in rows]
+    documents = list(dict.fromkeys([*positives[:_QUERIES], *hard, *positives]))[:_DOCUMENTS]
+    vectors = np.asarray(embedder.encode_document(documents, show_progress_bar=False))
+    cosines = np.asarray(embedder.encode_query(queries, show_progress_bar=False)) @ vectors.T
+    made = []
+    for query, positive, scores in zip(queries, positives, cosines, strict=False):
+        best = np.argsort(-scores)[:_RERANKED]
+        texts = [documents[i] for i in best]
+        judged = reranker.predict([(query, text) for text in texts], show_progress_bar=False)
+        made.append(
+            Found(
+                by_vectors=standardised(scores[best]),
+                by_words=word_heights(query, texts) / WORDS_WEIGHT,
+                by_reranker=standardised(judged.log_odds),
+                right=np.array([text == positive for text in texts]),
+            )
+        )
+    return made
+
+
+def main() -> None:
+    """Print each set's gain by vectors alone, and the mean of all sets by weights."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=Path, required=True)
+    embedder = Embedder(on_too_long="truncate", max_length=_LONGEST)
+    reranker = Reranker(on_too_long="truncate", max_length=_LONGEST)
+    sets = {}
+    for file in sorted(parser.parse_args().pairs.glob("*/pairs.jsonl")):
+        sets[file.parent.name] = found_of(file, embedder, reranker)
+        alone = np.mean([found.gain(found.by_vectors) for found in sets[file.parent.name]])
+        print(f"{file.parent.name}: by vectors {alone:.3f}", flush=True)
+    for weight in _RETRIEVAL_WEIGHTS:
+        for words in _WORD_WEIGHTS:
+            means = [
+                np.mean([f.gain(f.by_reranker + weight * (f.by_vectors + words * f.by_words)) for f in found])
+                for found in sets.values()
+            ]
+            print(f"retrieval {weight}, words {words}: {np.mean(means):.4f}")
+
+
+if __name__ == "__main__":
+    main()
