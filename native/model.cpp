@@ -27,8 +27,6 @@ Model::Model(Shape shape, Weights weights, Element precision, const Kernels& ker
   attention_element_ =
       precision != Element::kFloat32 && kernels.bf16_rows ? Element::kBfloat16 : Element::kFloat32;
   rounds_ = precision == Element::kInt8;
-  // Weights that were stored in eight bits have spent what rounding may cost.
-  rounds_finely_ = weights_.embedding_element == Element::kFloat8;
 }
 
 void Model::run(const Batch& batch, std::span<const int64_t> rows, float* out) {

@@ -163,8 +163,7 @@ class Model {
   Shape shape_;
   Weights weights_;
   Element attention_element_;
-  bool rounds_;         // whether there are matrices in int8
-  bool rounds_finely_;  // whether int8 rows have a rest always
+  bool rounds_;  // whether there are matrices in int8
   const Kernels& kernels_;
   int threads_;
   float query_scale_;  // the softmax's scale and its change to base 2

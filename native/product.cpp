@@ -18,7 +18,7 @@ Model::Rows Model::rounded(const std::byte* data, size_t stride, const Matrix& m
 
 void Model::round_row(const float* row, const Matrix& matrix, int index, std::byte* out, size_t stride) {
   const auto [scale, has_rest] =
-      kernels_.quantize(row, matrix.input_scale, matrix.inputs, kernels_.int8_bias, rounds_finely_,
+      kernels_.quantize(row, matrix.input_scale, matrix.inputs, kernels_.int8_bias,
                         as<uint8_t>(out + index * stride), as<uint8_t>(buffers_.rest + index * stride));
   buffers_.scales[index] = scale;
   buffers_.rest_scales[index] = has_rest ? scale / kFiner : 0.0f;

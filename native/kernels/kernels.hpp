@@ -62,10 +62,8 @@ struct Kernels {
   // Lengths of rows are multiples of 16 (padded with zeros).
   void (*widen)(const void* row, Element from, int n, float* out) = nullptr;
   void (*narrow)(const float* row, int n, Element to, void* out) = nullptr;
-  // Rounds row * factors to int8 (plus bias), and what that leaves to `rest` if asked to or if outliers made the steps
-  // coarse.
-  Rounding (*quantize)(const float* row, const float* factors, int n, int bias, bool finely, uint8_t* out,
-                       uint8_t* rest) = nullptr;
+  // Rounds row * factors to int8 (plus bias), and what that leaves to `rest` if outliers made the steps coarse.
+  Rounding (*quantize)(const float* row, const float* factors, int n, int bias, uint8_t* out, uint8_t* rest) = nullptr;
   // out = row / rms(row) * weight, where the mean is over `count` channels.
   void (*rms_norm)(const float* row, const float* weight, int n, int count, float eps, float* out) = nullptr;
   // Turns channel i of the first half with i of the second by the angle whose cosine and sine are given.

@@ -31,8 +31,7 @@ void narrow(const float* row, int n, Element to, void* out) {
 // a quarter of the largest, so that a few outliers do not pass for the row.
 constexpr float kMostOutstanding = 20;
 
-quiver::Rounding quantize(const float* row, const float* factors, int n, int bias, bool finely, uint8_t* out,
-                          uint8_t* rest) {
+quiver::Rounding quantize(const float* row, const float* factors, int n, int bias, uint8_t* out, uint8_t* rest) {
   Lanes most = zero();
   for (int i = 0; i < n; i += kLanes) most = larger(most, magnitude(load(row + i) * load(factors + i)));
   const float limit = largest(most);
@@ -44,7 +43,7 @@ quiver::Rounding quantize(const float* row, const float* factors, int n, int bia
     squares = multiply_add(counted, counted, squares);
   }
   const float usual = 127 / kMostOutstanding;
-  const bool has_rest = finely || (limit > 0 && sum(squares) < usual * usual * float(n));
+  const bool has_rest = limit > 0 && sum(squares) < usual * usual * float(n);
   for (int i = 0; has_rest && i < n; i += kLanes) {
     const Lanes x = load(row + i) * load(factors + i) * inverse;
     store_bytes(rest + i, (x - nearest(x)) * all(quiver::kFiner), bias);

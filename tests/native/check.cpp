@@ -151,7 +151,7 @@ void check_rows(const Kernels& kernels) {
   if (whole(0, 1)) uneven[whole(0, n - 1)] = 1000;
   std::vector<uint8_t> rounded(n), rest(n);
   const auto [scale, has_rest] =
-      kernels.quantize(uneven.data(), other.data(), n, kernels.int8_bias, whole(0, 1), rounded.data(), rest.data());
+      kernels.quantize(uneven.data(), other.data(), n, kernels.int8_bias, rounded.data(), rest.data());
   const auto value = [&](uint8_t x) { return kernels.int8_bias ? x - kernels.int8_bias : int8_t(x); };
   for (int i = 0; i < n; i++) {
     const float expected = uneven[i] * other[i], found = scale * value(rounded[i]);

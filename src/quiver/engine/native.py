@@ -37,7 +37,7 @@ class NativeEngine:
         token_budget: int | None = None,
         answer_ids: tuple[int, int] | None = None,
     ) -> None:
-        precision = _best_precision(checkpoint) if dtype == "auto" else dtype
+        precision = _precision_of(checkpoint, dtype)
         instruction_set, threads = choose_instruction_set(), threads or count_threads()
         widens = precision == "bfloat16" and not _native.multiplies_bfloat16(instruction_set)
         self.precision = "bfloat16+float32" if widens else precision
@@ -76,12 +76,19 @@ class NativeEngine:
         return np.stack([(out * answer).sum(axis=1) for answer in self._head], axis=1)
 
 
-def _best_precision(checkpoint: Checkpoint) -> str:
-    """Weights as they are stored: narrower ones would change the vectors. Eight bits lie within bfloat16."""
+def _precision_of(checkpoint: Checkpoint, dtype: str) -> str:
+    """What the layers' weights are kept in.
+
+    ``auto`` is as they are stored: narrower ones would change the vectors, and eight bits (E4M3) lie within
+    bfloat16. These stay there if int8 is asked for, too: rounded a second time the built-in embedder's vectors
+    keep a cosine of .976 only, and its rows would have to be rounded so finely that it takes longer.
+    """
     stored = {
         checkpoint.tensors[f"layers.{i}.mlp.down_proj.weight"].dtype for i in range(checkpoint.config.layers)
     }
-    return "bfloat16" if stored <= {"BF16", "F8_E4M3"} else "float32"
+    if dtype == "auto":
+        return "bfloat16" if stored <= {"BF16", "F8_E4M3"} else "float32"
+    return "bfloat16" if dtype == "int8" and stored == {"F8_E4M3"} else dtype
 
 
 def choose_instruction_set() -> str:
