@@ -47,9 +47,9 @@ pipeline_tag: feature-extraction
 
 The built-in embedder of Quiver: the Qwen3 architecture (hidden 416, 14 layers, 13 heads of 32 channels) with
 attention both ways (`"is_causal": false`, which transformers 5, vLLM and Quiver read), last-token pooling,
-weights in eight bits (E4M3; the last output matrix in bfloat16), 40,000 pieces of multilingual-e5-small's vocabulary. 384 dimensions that may be
-cut to 208, 104, 52 or fewer (MRL); the last 32 of 416 are zero. Queries: `Instruct: {{task}}\\nQuery:{{query}}`,
-documents bare.
+weights in eight bits (E4M3; the last output matrix in bfloat16), 40,000 pieces of multilingual-e5-small's
+vocabulary. 384 dimensions that may be cut to 208, 104, 52 or fewer (MRL); the last 32 of 416 are zero.
+Queries: `Instruct: {{task}}\\nQuery:{{query}}`, documents bare.
 
 It is multilingual-e5-small (Wang et al., 2024, arXiv 2402.05672), set into this shape by
 `training/transplant.py`: a first layer adds the teacher's place vectors, twelve carry its layers, a last one
@@ -61,9 +61,9 @@ steps of 3,500 tokens (`training/refine.py`): on texts of all languages to keep 
 208 and 104 dimensions; on English pairs to take the mean of its cosines and those of a second teacher,
 all-mpnet-base-v2, and to find each query's document (InfoNCE, a small share). Then its last layer
 alone learnt for 700 steps of about 1,000 texts (`training/repool.py`) which tokens count in the mean, and to
-take English cosines from a third teacher, all-MiniLM-L6-v2; the second half of the axes was made quieter. At
-last the vectors were turned (`training/nested.py`), which changes no cosine of whole ones, so that their first 208,
-104 and 52 dimensions find what they can. Three hours on two cores, once the sources are there.
+take English cosines from a third teacher, all-MiniLM-L6-v2; the second half of the axes was made quieter.
+At last the vectors were turned (`training/nested.py`), which changes no cosine of whole ones, so that their
+first 208, 104 and 52 dimensions find what they can. Three hours on two cores, once the sources are there.
 
 ## Figures
 

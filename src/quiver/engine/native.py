@@ -80,8 +80,8 @@ def _precision_of(checkpoint: Checkpoint, dtype: str) -> str:
     """What the layers' weights are kept in.
 
     ``auto`` is as they are stored: narrower ones would change the vectors, and eight bits (E4M3) lie within
-    bfloat16. These stay there if int8 is asked for, too: rounded a second time the built-in embedder's vectors
-    keep a cosine of .976 only, and its rows would have to be rounded so finely that it takes longer.
+    bfloat16. There they stay even if int8 is asked for: rounded a second time the built-in embedder's vectors
+    keep a cosine of .976 only, and would take longer.
     """
     stored = {
         checkpoint.tensors[f"layers.{i}.mlp.down_proj.weight"].dtype for i in range(checkpoint.config.layers)
