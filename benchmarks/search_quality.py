@@ -1,7 +1,8 @@
 """Search quality: retrieval sets through files, index, search and reranking, beside the direct evaluation.
 
-Every document is a file of one passage. ``direct`` ranks by the vectors alone as ``quiver evaluate`` does;
-``dense`` must find the same. The other columns are what a user of ``Searcher`` gets.
+Every document is a file of one passage. ``direct`` ranks by the vectors alone as ``quiver evaluate`` does,
+``direct + rerank`` as its ``--reranker``; ``dense`` and ``dense + rerank`` must find the same. The others are
+what a user of ``Searcher`` gets.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from benchmarks.set_corpus import SetCorpus
 from quiver import Embedder, Reranker, Searcher
 from quiver.evaluate.measures import Run
 from quiver.evaluate.ranking import RankingTask
+from quiver.evaluate.systems import RerankStage
 from quiver.evaluate.tasks import read_task
 from quiver.evaluate.vectors import Embedding, cut_to
 from quiver.progress import progress_bar
@@ -27,6 +29,7 @@ from quiver.search.store import IndexInfo
 
 METRIC = "ndcg@10"
 DEPTH = 100
+DIRECT = ("direct", "direct + rerank")
 WAYS: dict[str, tuple[Mode, int]] = {
     "text": ("text", 0),
     "dense": ("dense", 0),
@@ -46,13 +49,13 @@ def main() -> int:
     tasks = [task for task in read if isinstance(task, RankingTask) and task.candidates is None]
     report = Report(
         f"{METRIC}: the first {options.queries} queries of each set, {options.rerank_top} reranked",
-        ["set", "direct", *WAYS],
+        ["set", *DIRECT, *WAYS],
     )
     for task in tasks:
         scores = _scores(first_queries(task, options.queries), embedder, reranker, options.rerank_top)
         report.add([task.meta.name, *(f"{score:.4f}" for score in scores.values())], scores)
         print(report.rows[-1], flush=True)
-    means = {way: sum(record[way] for record in report.records) / len(tasks) for way in ("direct", *WAYS)}
+    means = {way: sum(record[way] for record in report.records) / len(tasks) for way in (*DIRECT, *WAYS)}
     report.add(["**mean**", *(f"**{mean:.4f}**" for mean in means.values())], means)
     report.show()
     write_json(options.json, [report])
@@ -77,7 +80,10 @@ def _parse() -> argparse.Namespace:
 def _scores(task: RankingTask, embedder: Embedder, reranker: Reranker, top: int) -> dict[str, float]:
     """The metric by way of searching."""
     vectors = cut_to(task.embed(Embedding(embedder, show_progress_bar=False)), None)
-    scores = {"direct": task.measure(task.ranked_by_vectors(vectors)).get(METRIC, 0.0)}
+    found = task.ranked_by_vectors(vectors)
+    stage = RerankStage(name="reranker", model=reranker, top=top)
+    rankings = (found, task.reranked(found, stage, show_progress_bar=False))
+    scores = {way: task.measure(ranking)[METRIC] for way, ranking in zip(DIRECT, rankings, strict=True)}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         about = IndexInfo(model=None, fingerprint=embedder.fingerprint, max_tokens=embedder.max_length)
