@@ -25,6 +25,7 @@ from transformers import Qwen3Model
 
 from collected import Reading, Text, collected
 from embedder import relation
+from export import write_tokenizer
 from heal import rate_share
 from quiver import Embedder
 from refine import CUTS, write
@@ -102,6 +103,7 @@ def main() -> None:
     arguments = parser.parse_args()
     work: Path = arguments.work
     texts = collected(arguments.cache, arguments.rows, work)
+    write_tokenizer(work / "tokenizer.json", work / "repooled", closes_texts=True)
     turn = learnt_turn(embedded(texts.texts, work / "repooled"), Drawn(texts), arguments.steps)
     model = Qwen3Model.from_pretrained(work / "repooled", dtype=torch.float32).eval()
     put_into(model, turn)
