@@ -20,13 +20,12 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 from torch.nn.utils.parametrizations import orthogonal
-from tqdm import tqdm
 from transformers import Qwen3Model
 
 from collected import Reading, Text, collected
+from descent import descend
 from embedder import relation
 from export import write_tokenizer
-from heal import rate_share
 from quiver import Embedder
 from refine import CUTS, write
 from repool import Drawn, Group, finding
@@ -34,8 +33,7 @@ from stream import CONTENT, HIDDEN
 from traces import LAYERS
 
 _SHORT = (*CUTS[1:], HIDDEN // 8)
-_RATE, _WARM_STEPS = 1e-3, 40
-_FIND_SHARE = 4.0
+_RATE, _FIND_SHARE = 1e-3, 4.0
 _LONGEST, _TELL_STEPS = 400, 100
 _OUTPUT = f"layers.{LAYERS + 1}.self_attn.o_proj.weight"
 
@@ -68,20 +66,13 @@ def learnt_turn(vectors: torch.Tensor, drawn: Drawn, steps: int) -> torch.Tensor
     turn.weight = torch.eye(CONTENT)
     optimizer = torch.optim.Adam(turn.parameters(), betas=(0.9, 0.98))
     generator = random.Random(0)
-    told = 0.0
-    for step in tqdm(range(steps), desc="turn"):
-        for options in optimizer.param_groups:
-            options["lr"] = _RATE * rate_share(step, steps, _WARM_STEPS)
+
+    def loss_of_step() -> torch.Tensor:
         groups = drawn.groups(generator)
         whole = vectors[[number for group in groups for number in group.texts]]
-        loss = loss_of(turn(whole), whole, groups)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        told += loss.item() / _TELL_STEPS
-        if (step + 1) % _TELL_STEPS == 0:
-            tqdm.write(f"step {step + 1}, loss {told:.3f}")
-            told = 0.0
+        return loss_of(turn(whole), whole, groups)
+
+    descend(optimizer, loss_of_step, rate=_RATE, steps=steps, label="turn", tell_steps=_TELL_STEPS)
     return turn.weight.detach()
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,14 +22,13 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy, normalize
-from tqdm import tqdm
 from transformers import Qwen3Model
 
 from collected import Asked, Collected, Reading, Text, collected
+from descent import descend
 from embedder import TEMPERATURE, relation
 from english import EnglishTeacher, minilm_folder
 from extract import package_of
-from heal import rate_share
 from network import Network
 from pooling import Pooling
 from prompts import WEB_SEARCH, embedder_query
@@ -43,7 +41,7 @@ _OWN_SHARE = 0.3
 """How much of English's cosines is the embedder's own"""
 _FIND_SHARE, _OTHER_FIND_SHARE, _NEARER = 0.25, 0.15, 0.1
 _ENGLISH_GROUPS, _ENGLISH_ASKED, _OTHER_ASKED, _SINGLE, _ACROSS = 4, 48, 64, 96, 256
-_RATE, _WARM_STEPS, _DECAY = 1e-3, 40, 0.01
+_RATE, _DECAY = 1e-3, 0.01
 _LONGEST, _AT_ONCE, _TELL_STEPS = 400, 256, 50
 
 
@@ -205,20 +203,13 @@ def learn(pooling: Pooling, states: States, lesson: Lesson, drawn: Drawn, steps:
     """Train the layer: about a second a step."""
     optimizer = torch.optim.AdamW(pooling.parameters(), betas=(0.9, 0.98), weight_decay=_DECAY)
     generator = random.Random(0)
-    told, start = 0.0, time.monotonic()
-    for step in tqdm(range(steps), desc="last layer"):
-        for options in optimizer.param_groups:
-            options["lr"] = _RATE * rate_share(step, steps, _WARM_STEPS)
+
+    def loss_of_step() -> torch.Tensor:
         groups = drawn.groups(generator)
         vectors = pooling(states.read([number for group in groups for number in group.texts]))
-        loss = lesson.loss(vectors, groups, generator)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        told += loss.item() / _TELL_STEPS
-        if (step + 1) % _TELL_STEPS == 0:
-            tqdm.write(f"step {step + 1}, loss {told:.3f}, {time.monotonic() - start:.0f} s")
-            told = 0.0
+        return lesson.loss(vectors, groups, generator)
+
+    descend(optimizer, loss_of_step, rate=_RATE, steps=steps, label="last layer", tell_steps=_TELL_STEPS)
 
 
 def main() -> None:

@@ -19,32 +19,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quiver import Embedder, Reranker
-from quiver.interpolation import standardised
+from quiver.interpolation import interpolated, standardised
+from quiver.results import Floats
 from quiver.word_scores import WORDS_WEIGHT, word_heights
+from reranked import gain
 from texts import SEED
 
 _QUERIES, _DOCUMENTS, _RERANKED = 200, 3_000, 100
 _LONGEST, _QUERY_CHARACTERS = 512, 400
 _RETRIEVAL_WEIGHTS, _WORD_WEIGHTS = (0.7, 1.0, 1.4), (0.0, 1.0, 2.0, 3.0)
 
-Floats = NDArray[np.floating]
-
 
 @dataclass(frozen=True)
 class Found:
-    """A query's best documents: how high each way puts them, in spreads, and which one is right."""
+    """A query's best documents: what is known of them, in spreads, the log-odds, and which one is right."""
 
     by_vectors: Floats
     by_words: Floats
-    by_reranker: Floats
+    log_odds: Floats
     right: NDArray[np.bool_]
 
-    def gain(self, scores: Floats) -> float:
-        """Give nDCG@10; ties count against."""
-        if not self.right.any():
-            return 0.0
-        rank = int((scores >= scores[self.right].max()).sum())
-        return float(1 / np.log2(1 + rank)) if rank <= 10 else 0.0
+    def gain(self, retrieval: float, words: float) -> float:
+        """Give nDCG@10 with these weights."""
+        known = self.by_vectors + words * self.by_words
+        return gain(interpolated(self.log_odds, known, retrieval), self.right)
 
 
 def found_of(file: Path, embedder: Embedder, reranker: Reranker) -> list[Found]:
@@ -66,7 +64,7 @@ def found_of(file: Path, embedder: Embedder, reranker: Reranker) -> list[Found]:
             Found(
                 by_vectors=standardised(scores[best]),
                 by_words=word_heights(query, texts) / WORDS_WEIGHT,
-                by_reranker=standardised(judged.log_odds),
+                log_odds=judged.log_odds,
                 right=np.array([text == positive for text in texts]),
             )
         )
@@ -82,14 +80,11 @@ def main() -> None:
     sets = {}
     for file in sorted(parser.parse_args().pairs.glob("*/pairs.jsonl")):
         sets[file.parent.name] = found_of(file, embedder, reranker)
-        alone = np.mean([found.gain(found.by_vectors) for found in sets[file.parent.name]])
+        alone = np.mean([gain(found.by_vectors, found.right) for found in sets[file.parent.name]])
         print(f"{file.parent.name}: by vectors {alone:.3f}", flush=True)
     for weight in _RETRIEVAL_WEIGHTS:
         for words in _WORD_WEIGHTS:
-            means = [
-                np.mean([f.gain(f.by_reranker + weight * (f.by_vectors + words * f.by_words)) for f in found])
-                for found in sets.values()
-            ]
+            means = [np.mean([query.gain(weight, words) for query in found]) for found in sets.values()]
             print(f"retrieval {weight}, words {words}: {np.mean(means):.4f}")
 
 

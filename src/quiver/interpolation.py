@@ -9,6 +9,7 @@ retriever and are left alone: their weight is 0. What candidates' words say coun
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from quiver.results import Floats
 
@@ -26,8 +27,7 @@ def interpolated(odds: Sequence[float] | Floats, heights: Floats, weight: float)
     does.
     """
     values = np.asarray(odds, dtype=np.float64)
-    spread = values.std() if standardised(odds).any() else 1.0
-    sums: Floats = (values + weight * spread * heights).astype(np.float32)
+    sums: Floats = (values + weight * (_spread(values) or 1.0) * heights).astype(np.float32)
     return sums
 
 
@@ -37,9 +37,14 @@ def standardised(scores: Sequence[float] | Floats) -> Floats:
     (Montague and Aslam, 2001, "Relevance Score Normalization for Metasearch".)
     """
     values = np.asarray(scores, dtype=np.float64)
-    spread = values.std() if len(values) else 0.0
-    # What rounding leaves of equal scores is no spread.
-    if spread <= 1e-9 * np.abs(values).max(initial=0.0):
+    spread = _spread(values)
+    if not spread:
         return np.zeros(len(values), dtype=np.float32)
     heights: Floats = ((values - values.mean()) / spread).astype(np.float32)
     return heights
+
+
+def _spread(values: npt.NDArray[np.float64]) -> float:
+    """The standard deviation; 0 where rounding alone tells equal values apart."""
+    spread = float(values.std()) if len(values) else 0.0
+    return 0.0 if spread <= 1e-9 * np.abs(values).max(initial=0.0) else spread
