@@ -35,7 +35,7 @@ from traces import LAYERS
 _SHORT = (*CUTS[1:], HIDDEN // 8)
 _RATE, _FIND_SHARE = 1e-3, 4.0
 _LONGEST, _TELL_STEPS = 400, 100
-_OUTPUT = f"layers.{LAYERS + 1}.self_attn.o_proj.weight"
+OUTPUT = f"layers.{LAYERS + 1}.self_attn.o_proj.weight"
 
 
 def embedded(texts: Sequence[Text], folder: Path) -> torch.Tensor:
@@ -79,7 +79,7 @@ def learnt_turn(vectors: torch.Tensor, drawn: Drawn, steps: int) -> torch.Tensor
 @torch.no_grad()
 def put_into(model: Qwen3Model, turn: torch.Tensor) -> None:
     """Let the last layer write turned vectors, all axes as loud as they were."""
-    output, norm = model.get_parameter(_OUTPUT), model.get_parameter("norm.weight")
+    output, norm = model.get_parameter(OUTPUT), model.get_parameter("norm.weight")
     output[:CONTENT] = turn @ (norm[:CONTENT, None] * output[:CONTENT])
     norm.copy_((torch.arange(HIDDEN) < CONTENT).float())
 
@@ -99,7 +99,7 @@ def main() -> None:
     model = Qwen3Model.from_pretrained(work / "repooled", dtype=torch.float32).eval()
     put_into(model, turn)
     # Eight bits would blur every number of a matrix that mixes loud axes with quiet ones.
-    write(model, work / "repooled", work / "nested", finer={_OUTPUT})
+    write(model, work / "repooled", work / "nested", finer={OUTPUT})
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ class Lesson:
             if group.english:
                 english_vectors.append(found)
                 english_texts += group.texts
-        some = generator.sample(range(len(english_texts)), _ACROSS)
+        some = generator.sample(range(len(english_texts)), min(_ACROSS, len(english_texts)))
         target = self.target([english_texts[i] for i in some], english=True)
         losses.append(_related(torch.cat(english_vectors)[some], target))
         return torch.stack(losses).sum()

@@ -45,8 +45,18 @@ class Found:
         return gain(interpolated(self.log_odds, known, retrieval), self.right)
 
 
-def found_of(file: Path, embedder: Embedder, reranker: Reranker) -> list[Found]:
-    """Search the positives of a file of pairs, and judge what is found."""
+@dataclass(frozen=True)
+class Searched:
+    """Some queries of a set, the number of the document that each is to find, and cosines with all."""
+
+    queries: list[str]
+    documents: list[str]
+    own: list[int]
+    cosines: Floats
+
+
+def searched(file: Path, embedder: Embedder) -> Searched:
+    """Search the positives of a file of pairs."""
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     random.Random(SEED).shuffle(rows)
     queries = [row["query"][:_QUERY_CHARACTERS] for row in rows[:_QUERIES]]
@@ -55,17 +65,24 @@ def found_of(file: Path, embedder: Embedder, reranker: Reranker) -> list[Found]:
     documents = list(dict.fromkeys([*positives[:_QUERIES], *hard, *positives]))[:_DOCUMENTS]
     vectors = np.asarray(embedder.encode_document(documents, show_progress_bar=False))
     cosines = np.asarray(embedder.encode_query(queries, show_progress_bar=False)) @ vectors.T
+    own = [documents.index(positive) for positive in positives[:_QUERIES]]
+    return Searched(queries, documents, own, cosines)
+
+
+def found_of(file: Path, embedder: Embedder, reranker: Reranker) -> list[Found]:
+    """Search the positives of a file of pairs, and judge what is found."""
+    of_set = searched(file, embedder)
     made = []
-    for query, positive, scores in zip(queries, positives, cosines, strict=False):
+    for query, own, scores in zip(of_set.queries, of_set.own, of_set.cosines, strict=True):
         best = np.argsort(-scores)[:_RERANKED]
-        texts = [documents[i] for i in best]
+        texts = [of_set.documents[i] for i in best]
         judged = reranker.predict([(query, text) for text in texts], show_progress_bar=False)
         made.append(
             Found(
                 by_vectors=standardised(scores[best]),
                 by_words=word_heights(query, texts) / WORDS_WEIGHT,
                 log_odds=judged.log_odds,
-                right=np.array([text == positive for text in texts]),
+                right=best == own,
             )
         )
     return made

@@ -28,6 +28,11 @@ def word_heights(query: str, documents: Sequence[str]) -> Floats:
     return WORDS_WEIGHT * coverage(asked, corpus) * standardised(scores)
 
 
+def words_weight(query: str, documents: Sequence[str]) -> float:
+    """What a spread of words' scores counts beside one of cosines; documents are the best that were found."""
+    return WORDS_WEIGHT * coverage(terms(query), [terms(document) for document in documents])
+
+
 def _telling(asked: Sequence[str]) -> Sequence[str]:
     """The terms but for function words; all of them where there is nothing else."""
     return [term for term in asked if term not in _function_words()] or asked

@@ -14,10 +14,10 @@ from quiver.errors import FingerprintMismatch, InputError, StoreError
 from quiver.interpolation import standardised
 from quiver.results import Embeddings, RankedDocument, Ranking
 from quiver.search.described import described
-from quiver.search.fusion import fuse
+from quiver.search.fusion import Scored, fuse
 from quiver.search.index import update_index
 from quiver.search.searcher import Mode, Searcher
-from quiver.word_scores import word_heights
+from quiver.word_scores import word_heights, words_weight
 from tests.search.conftest import OpenStore
 from tests.search.examples import NaiveStore, file, fingerprint, info, vector
 from tests.search.folder import Folder
@@ -94,9 +94,12 @@ def test_vectors_alone(naive: NaiveStore) -> None:
 def test_both_are_fused(naive: NaiveStore) -> None:
     query = "commit files"
     result = Searcher(naive, embedder=Encoder()).search(query)
-    dense = [each.passage.text for each in naive.search_vectors(vector(query), 100)]
-    words = [each.passage.text for each in naive.search_text(query, 100)]
-    assert texts(result) == [text for text, _ in fuse([dense, words])]
+    found = (naive.search_vectors(vector(query), 100), naive.search_text(query, 100))
+    dense, words = ({each.passage.text: each.score for each in way} for way in found)
+    passages = {each.passage.text: each.passage for way in found for each in way}
+    weight = words_weight(query, [described(passage) for passage in passages.values()])
+    fused = fuse([Scored(dense), Scored(words, weight)])
+    assert [(hit.passage.text, hit.score) for hit in result] == fused
     assert {hit.stage for hit in result} == {"fusion"}
     assert result.usage == Usage(3, 3)
 
@@ -119,11 +122,12 @@ def test_what_found_a_passage_counts_beside_a_reranker_that_asks_for_it(naive: N
     plain = Searcher(naive, embedder=Encoder()).search(query, explain=True)
     expected = {hit.passage.text: float(len(described(hit.passage))) for hit in plain}
     spread = float(np.std(list(expected.values())))
-    for stage in ("dense", "text"):
+    weights = {"dense": 1.0, "text": words_weight(query, [described(hit.passage) for hit in plain])}
+    for stage, weight in weights.items():
         scores = {hit.passage.text: one.score for hit in plain for one in hit.stages if one.stage == stage}
         heights = standardised([scores.get(text, min(scores.values())) for text in expected])
         for text, height in zip(expected, heights.tolist(), strict=True):
-            expected[text] += 5 * spread * height
+            expected[text] += 5 * spread * weight * height
     ranker = Ranker()
     ranker.retrieval_weight = 5.0
     result = Searcher(naive, embedder=Encoder(), reranker=ranker).search(query)

@@ -19,7 +19,7 @@ class StageScore:
     rank: int
     """From 1."""
     score: float
-    """Cosine (dense), BM25 (text), sum of reciprocal ranks (fusion), probability of relevance (rerank; beside
+    """Cosine (dense), BM25 (text), sum of both in spreads (fusion), probability of relevance (rerank; beside
     what found the passage, where the reranker asks for it)."""
 
 

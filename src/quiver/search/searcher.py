@@ -1,7 +1,7 @@
 """Searcher: a query to ranked passages.
 
-query -> candidates by vectors and by words -> twins merged -> reciprocal rank fusion -> the best of them
-reranked, beside the scores that found them where the reranker asks for it
+query -> candidates by vectors and by words -> twins merged -> their scores summed, words' by how much of the
+query they cover -> the best of them reranked, beside these scores where the reranker asks for it
 """
 
 import time
@@ -16,14 +16,13 @@ import numpy as np
 from quiver.embedder import Embedder
 from quiver.engine.plan import Usage
 from quiver.errors import InputError
-from quiver.interpolation import standardised
 from quiver.models.fingerprint import Fingerprint
-from quiver.results import Embeddings, Floats, probability
+from quiver.results import Embeddings, probability
 from quiver.search.described import described
 from quiver.search.extra import check_installed
 from quiver.search.filter_syntax import parse_filter
 from quiver.search.filters import Filter
-from quiver.search.fusion import fuse
+from quiver.search.fusion import Scored, fuse, heights
 from quiver.search.hits import Hit, SearchResult, Stage, StageScore
 from quiver.search.home import HOME_NAME, find_home, open_home
 from quiver.search.index import check_fingerprint
@@ -32,11 +31,13 @@ from quiver.search.reranking import PassageRanker, Reranked, TimedReranker
 from quiver.search.spans import Spans
 from quiver.search.store import Found, Store
 from quiver.search.twins import PassageKey, Twins, key_of
-from quiver.word_scores import word_heights
+from quiver.word_scores import word_heights, words_weight
 
 Mode = Literal["dense", "text", "hybrid"]
 MODES: tuple[Mode, ...] = ("dense", "text", "hybrid")
 
+COVERAGE_SAMPLE = 5
+"""Candidates of each way that tell how much of the query words cover."""
 RARITY_SAMPLE = 20
 """Candidates that tell how rare a word is; to cut all into words would take longer than to find them."""
 
@@ -136,14 +137,18 @@ class Searcher:
         stages, usage = self._candidates(query, mode, candidates, instruction, where)
         twins = Twins(stages)
         stages = {stage: twins.merged(found) for stage, found in stages.items()}
-        fused = _fused(stages)
+        ways = _ways(query, stages)
+        fused = _fused(stages, ways)
         best = fused[:rerank_top] if self._reranker else []
         texts = [described(entry.found.passage) for entry in best]
         judged = Reranked()
         if self._reranker is not None:
             judged = self._reranker.rerank(query, texts, instruction=instruction, deadline=deadline)
         if judged.log_odds and self._retrieval_weight:
-            judged = judged.beside(self._heights(query, stages, best, texts), self._retrieval_weight)
+            beside = heights([key_of(entry.found) for entry in best], ways)
+            if "text" not in stages:
+                beside += word_heights(query, texts)
+            judged = judged.beside(beside, self._retrieval_weight)
         ordered = _ordered(fused, judged)[:top_k]
         spans = Spans(query, [entry.found.passage.text for entry in {*ordered, *fused[:RARITY_SAMPLE]}])
         return SearchResult(
@@ -154,13 +159,6 @@ class Searcher:
             seconds=time.monotonic() - begun,
             usage=usage + judged.usage,
         )
-
-    def _heights(
-        self, query: str, stages: dict[Stage, list[Found]], best: list[_Entry], texts: list[str]
-    ) -> Floats:
-        """How far what is known beside the reranker puts each of the best candidates above the others."""
-        heights = _standing(stages, best)
-        return heights if "text" in stages else heights + word_heights(query, texts)
 
     def _candidates(
         self, query: str, mode: Mode, count: int, instruction: str | None, where: str | None
@@ -209,7 +207,19 @@ def _check(
         raise InputError(f"budget_ms must be a number of milliseconds, not {budget}")
 
 
-def _fused(stages: dict[Stage, list[Found]]) -> list[_Entry]:
+def _ways(query: str, stages: dict[Stage, list[Found]]) -> list[Scored[PassageKey]]:
+    """What each stage says of its candidates, and what it counts beside the others."""
+    weights: dict[Stage, float] = {}
+    if len(stages) > 1:
+        sample = {key_of(each): each for found in stages.values() for each in found[:COVERAGE_SAMPLE]}
+        weights["text"] = words_weight(query, [described(each.passage) for each in sample.values()])
+    return [
+        Scored({key_of(each): each.score for each in found}, weights.get(stage, 1.0))
+        for stage, found in stages.items()
+    ]
+
+
+def _fused(stages: dict[Stage, list[Found]], ways: list[Scored[PassageKey]]) -> list[_Entry]:
     """All candidates in one order; a single stage's order stays as it is."""
     entries: dict[PassageKey, _Entry] = {}
     for stage, found in stages.items():
@@ -218,20 +228,10 @@ def _fused(stages: dict[Stage, list[Found]]) -> list[_Entry]:
             entry.scores.append(StageScore(stage, rank, each.score))
     if len(stages) == 1:
         return list(entries.values())
-    fused = fuse([[key_of(each) for each in found] for found in stages.values()])
+    fused = fuse(ways)
     for rank, (key, score) in enumerate(fused, start=1):
         entries[key].scores.append(StageScore("fusion", rank, score))
     return [entries[key] for key, _ in fused]
-
-
-def _standing(stages: dict[Stage, list[Found]], best: list[_Entry]) -> Floats:
-    """How far each stage puts each candidate above the others, summed; whom it missed stands at its foot."""
-    total = np.zeros(len(best), dtype=np.float32)
-    for found in filter(None, stages.values()):
-        scores = {key_of(each): each.score for each in found}
-        foot = min(scores.values())
-        total += standardised([scores.get(key_of(entry.found), foot) for entry in best])
-    return total
 
 
 def _ordered(fused: list[_Entry], judged: Reranked) -> list[_Entry]:

@@ -1,0 +1,157 @@
+"""Trains the upper layers on, so that English is found as people ask and cut vectors find what whole ones do.
+
+The last layer alone (`repool.py`, `nested.py`) can only weigh and turn what the layers below give. Here the
+matrices of the upper four that stand for the teacher's, and the last layer's values, learn from the same
+lessons: English texts' cosines are all-MiniLM-L6-v2's and the embedder's own, mixed, all others' are the
+embedder's own whole ones, at several numbers of dimensions; and queries find their documents. Matrices are
+rounded to eight bits in every step, as in `refine.py`. A run that was stopped goes on from its checkpoint.
+
+    python upper.py --cache CACHE --rows ALL/rows.jsonl --work WORK
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import Qwen3Model
+
+from collected import Asked, Collected, Reading, collected
+from export import write_tokenizer
+from heal import Learner, rate_share
+from narrow import MATRICES
+from nested import OUTPUT, embedded
+from optimizer import share_gradients
+from processes import learning_parser, together
+from refine import Stored, write
+from repool import Drawn, Group, Lesson, taught_vectors, token_rows
+from stream import CONTENT
+from texts import read_pairs
+
+_LAYERS = 4
+_RATE_SHARE = 0.5
+_WRITTEN = (
+    "arcd-train-ar",
+    "cmrc-trial-zh",
+    "drcd-dev-zh-hant",
+    "jsquad-valid-ja",
+    "ntrex-other-languages",
+)
+"""Sources of encyclopedias and newspapers, of which `sample.py` takes few"""
+_WRITTEN_ASKED, _QUERY_CHARACTERS, _DOCUMENT_CHARACTERS = 32, 600, 700
+_CHECKPOINT_STEPS, _TELL_STEPS, _MEASURED = 50, 10, 6
+
+
+class Sampled:
+    """Draws a process's texts of a step: a share of `repool.py`'s groups, and one of written sources."""
+
+    def __init__(self, texts: Collected, written: dict[str, list[Asked]]) -> None:
+        self._drawn, self._written = Drawn(texts), written
+
+    def groups(self, generator: random.Random, rank: int) -> list[Group]:
+        """Draw groups; every other process takes the other half of those that are drawn together."""
+        english, *_, of_one, mixed, single, others = self._drawn.groups(generator)
+        chosen = [english, of_one, single] if rank % 2 == 0 else [english, mixed, others]
+        source = generator.choice(sorted(self._written))
+        asked = generator.sample(self._written[source], _WRITTEN_ASKED)
+        return [*chosen, Group.of(asked, english=False)]
+
+
+def add_written(texts: Collected, all_rows: Path) -> dict[str, list[Asked]]:
+    """Add all pairs of written sources to the texts and give them by source."""
+    found: dict[str, list[Asked]] = defaultdict(list)
+    for pair in read_pairs(all_rows):
+        if pair.source not in _WRITTEN:
+            continue
+        query = texts.number(pair.query[:_QUERY_CHARACTERS], Reading.QUERY, english=False)
+        document = texts.number(pair.document[:_DOCUMENT_CHARACTERS], Reading.DOCUMENT, english=False)
+        found[pair.source].append(Asked(pair.source, document, (query,)))
+    return found
+
+
+def own_vectors(texts: Collected, folder: Path, file: Path) -> torch.Tensor:
+    """Give the embedder's vectors before it learns, making them at first use."""
+    if not file.exists():
+        torch.save(embedded(texts.texts, folder), file)
+    found: torch.Tensor = torch.load(file, weights_only=True)
+    return found
+
+
+class Course:
+    """What the network is taught, batch by batch."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        work: Path = arguments.work
+        texts = collected(arguments.cache, arguments.rows, work)
+        taught = taught_vectors(texts.texts, arguments.cache, work / "taught.pt")
+        self._sampled = Sampled(texts, add_written(texts, arguments.rows))
+        self._rows, self._end = token_rows(texts.texts, work / "tokenizer.json")
+        self._lesson = Lesson(own_vectors(texts, work / "nested", work / "own.pt"), taught)
+        self._network = Stored(Qwen3Model.from_pretrained(work / "nested", dtype=torch.float32))
+        layers = range(self._network.layers - 1 - _LAYERS, self._network.layers - 1)
+        matrices = [(layer, part) for layer in layers for part in MATRICES]
+        matrices.append((self._network.layers - 1, "self_attn.v_proj"))
+        self.learner = Learner(self._network, matrices, work / "upper.checkpoint")
+
+    @property
+    def model(self) -> Qwen3Model:
+        """The network's weights."""
+        return self._network.model
+
+    def loss(self, generator: random.Random, rank: int) -> tuple[torch.Tensor, int]:
+        """Give the loss of a batch and its number of tokens."""
+        groups = self._sampled.groups(generator, rank)
+        rows: Sequence[NDArray[np.int32]] = [self._rows[i] for group in groups for i in group.texts]
+        vectors = self._network.last_states(rows, self._end)[:, :CONTENT]
+        return self._lesson.loss(vectors, groups, generator), sum(map(len, rows))
+
+    @torch.no_grad()
+    def measure(self, name: str) -> None:
+        """Print the mean loss of a few batches that are not trained on together, always the same."""
+        losses = [self.loss(random.Random(-1 - number), number)[0] for number in range(_MEASURED)]
+        print(f"{name}: loss {torch.stack(losses).mean().item():.3f} on the same texts", flush=True)
+
+
+def learn(rank: int, arguments: argparse.Namespace) -> None:
+    """Learn as one of several processes, each with texts of its own, alike in weights."""
+    course, work = Course(arguments), arguments.work
+    learner, steps = course.learner, arguments.steps
+    if rank == 0:
+        course.measure(f"step {learner.step}")
+    told, tokens, start = 0.0, 0, time.monotonic()
+    while learner.step < steps:
+        loss, count = course.loss(random.Random(learner.step * arguments.processes + rank), rank)
+        loss.backward()
+        share_gradients(course.model)
+        learner.update(_RATE_SHARE * rate_share(learner.step, steps))
+        told, tokens = told + loss.item() / _TELL_STEPS, tokens + count
+        if rank == 0 and learner.step % _TELL_STEPS == 0:
+            speed = arguments.processes * tokens / (time.monotonic() - start)
+            print(f"step {learner.step}, loss {told:.3f}, {speed:,.0f} tokens/s", flush=True)
+            told = 0.0
+        if rank == 0 and learner.step % _CHECKPOINT_STEPS == 0:
+            learner.save()
+            course.measure(f"step {learner.step}")
+    if rank == 0:
+        write(course.model, work / "nested", work / "upper", finer={OUTPUT})
+
+
+def main() -> None:
+    """Train the upper layers of WORK/nested and write the whole to WORK/upper."""
+    parser = learning_parser(__doc__, 300)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--rows", type=Path, required=True)
+    arguments = parser.parse_args()
+    write_tokenizer(arguments.work / "tokenizer.json", arguments.work / "nested", closes_texts=True)
+    together(learn, arguments)
+
+
+if __name__ == "__main__":
+    main()
