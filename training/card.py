@@ -63,16 +63,17 @@ all-mpnet-base-v2, and to find each query's document (InfoNCE, a small share). T
 alone learnt for 700 steps of about 1,000 texts (`training/repool.py`) which tokens count in the mean, and to
 take English cosines from a third teacher, all-MiniLM-L6-v2; the second half of the axes was made quieter.
 Then the vectors were turned (`training/nested.py`), which changes no cosine of whole ones, so that their
-first 208, 104 and 52 dimensions find what they can. At last the upper four layers learnt for 300 steps of about
-700 texts (`training/upper.py`), with English cosines from the third teacher and the embedder's own, all
-others its own, at 384, 208 and 104 dimensions. Four hours on two cores, once the sources are there.
+first 208, 104 and 52 dimensions find what they can. At last the upper four layers learnt for 300 steps of
+about 700 texts (`training/upper.py`), with English cosines from the third teacher and the embedder's own,
+all others its own, at 384, 208 and 104 dimensions. Four hours on two cores, once the sources are there.
 
 ## Figures
 
 Mean reciprocal rank at 10 on documentation that nothing was fitted on (SQLite's, texts cut to 512 tokens,
-`training/elsewhere.py`): 2,595 sections by their headings .302 (multilingual-e5-small .294, all-MiniLM-L6-v2
-.272), 400 by one of their sentences .566 (.549, .561). People's questions on the same documentation are what
-it is weakest at: .528 over 4,052 passages (.520, .673). The project's README has public sets.
+`training/elsewhere.py`), before the upper layers learnt: 2,595 sections by their headings .302
+(multilingual-e5-small .294, all-MiniLM-L6-v2 .272), 400 by one of their sentences .566 (.549, .561). People's
+questions on the same documentation are what it is weakest at: .528 over 4,052 passages (.520, .673).
+`training/README.md` has what the last step changed, the project's README public sets.
 
 ## Limits
 
