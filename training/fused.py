@@ -42,7 +42,7 @@ def gains(of_set: Searched) -> Iterator[dict[str, float]]:
         for weight in _COVERED:
             found[f"{weight} covered"] = _by_sums(dense, words, weight * covered)
         for weight in _CONSTANT:
-            found[f"{weight}"] = _by_sums(dense, words, weight)
+            found[f"{weight} always"] = _by_sums(dense, words, weight)
         yield {way: _gain(order, own) for way, order in found.items()}
 
 
