@@ -20,7 +20,7 @@ from texts import is_held_out, read_pairs
 
 _SEED = 11
 _SECTIONS, _FUNCTIONS, _PAIRS, _EXAMPLES, _VARIANTS = 260, 35, 18_000, 3_000, 1_500
-_SHORTEST, _QUERY_CHARACTERS, _DOCUMENT_CHARACTERS = 150, 600, 700
+_SHORTEST, QUERY_CHARACTERS, DOCUMENT_CHARACTERS = 150, 600, 700
 _CUT_LENGTHS = (300, 500, 700)
 _ENGLISH = {
     "wordnet-base": 3_000,
@@ -192,8 +192,8 @@ def _add_other_languages(made: Collected, pairs: list[Pair], generator: random.R
             continue
         asks = pair.kind == "retrieval" or generator.random() < 0.4
         reading = generator.choice(_ASKED) if asks else Reading.DOCUMENT
-        query = made.number(pair.query[:_QUERY_CHARACTERS], reading, english=False)
-        document = made.number(pair.document[:_DOCUMENT_CHARACTERS], Reading.DOCUMENT, english=False)
+        query = made.number(pair.query[:QUERY_CHARACTERS], reading, english=False)
+        document = made.number(pair.document[:DOCUMENT_CHARACTERS], Reading.DOCUMENT, english=False)
         made.others.append(Asked(pair.source, document, (query,)))
         if len(made.others) >= _PAIRS:
             return

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import Qwen3Model
 
-from collected import Asked, Collected, Reading, collected
+from collected import DOCUMENT_CHARACTERS, QUERY_CHARACTERS, Asked, Collected, Reading, collected
 from export import write_tokenizer
 from heal import Learner, rate_share
 from narrow import MATRICES
@@ -45,7 +45,7 @@ _WRITTEN = (
     "ntrex-other-languages",
 )
 """Sources of encyclopedias and newspapers, of which `sample.py` takes few"""
-_WRITTEN_ASKED, _QUERY_CHARACTERS, _DOCUMENT_CHARACTERS = 32, 600, 700
+_WRITTEN_ASKED = 32
 _CHECKPOINT_STEPS, _TELL_STEPS, _MEASURED = 50, 10, 6
 
 
@@ -70,8 +70,8 @@ def add_written(texts: Collected, all_rows: Path) -> dict[str, list[Asked]]:
     for pair in read_pairs(all_rows):
         if pair.source not in _WRITTEN:
             continue
-        query = texts.number(pair.query[:_QUERY_CHARACTERS], Reading.QUERY, english=False)
-        document = texts.number(pair.document[:_DOCUMENT_CHARACTERS], Reading.DOCUMENT, english=False)
+        query = texts.number(pair.query[:QUERY_CHARACTERS], Reading.QUERY, english=False)
+        document = texts.number(pair.document[:DOCUMENT_CHARACTERS], Reading.DOCUMENT, english=False)
         found[pair.source].append(Asked(pair.source, document, (query,)))
     return found
 
@@ -84,16 +84,22 @@ def own_vectors(texts: Collected, folder: Path, file: Path) -> torch.Tensor:
     return found
 
 
+def taught_by(arguments: argparse.Namespace) -> tuple[Collected, Sampled, Lesson]:
+    """Give the texts, what draws them and what they teach; both teachers' vectors are made at first use."""
+    work: Path = arguments.work
+    texts = collected(arguments.cache, arguments.rows, work)
+    taught = taught_vectors(texts.texts, arguments.cache, work / "taught.pt")
+    sampled = Sampled(texts, add_written(texts, arguments.rows))
+    return texts, sampled, Lesson(own_vectors(texts, work / "nested", work / "own.pt"), taught)
+
+
 class Course:
     """What the network is taught, batch by batch."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         work: Path = arguments.work
-        texts = collected(arguments.cache, arguments.rows, work)
-        taught = taught_vectors(texts.texts, arguments.cache, work / "taught.pt")
-        self._sampled = Sampled(texts, add_written(texts, arguments.rows))
+        texts, self._sampled, self._lesson = taught_by(arguments)
         self._rows, self._end = token_rows(texts.texts, work / "tokenizer.json")
-        self._lesson = Lesson(own_vectors(texts, work / "nested", work / "own.pt"), taught)
         self._network = Stored(Qwen3Model.from_pretrained(work / "nested", dtype=torch.float32))
         layers = range(self._network.layers - 1 - _LAYERS, self._network.layers - 1)
         matrices = [(layer, part) for layer in layers for part in MATRICES]
@@ -150,6 +156,7 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, required=True)
     arguments = parser.parse_args()
     write_tokenizer(arguments.work / "tokenizer.json", arguments.work / "nested", closes_texts=True)
+    taught_by(arguments)  # once, before every process asks for it
     together(learn, arguments)
 
 

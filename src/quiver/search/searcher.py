@@ -209,12 +209,12 @@ def _check(
 
 def _ways(query: str, stages: dict[Stage, list[Found]]) -> list[Scored[PassageKey]]:
     """What each stage says of its candidates, and what it counts beside the others."""
-    weights: dict[Stage, float] = {}
+    weight = 1.0
     if len(stages) > 1:
         sample = {key_of(each): each for found in stages.values() for each in found[:COVERAGE_SAMPLE]}
-        weights["text"] = words_weight(query, [described(each.passage) for each in sample.values()])
+        weight = words_weight(query, [described(each.passage) for each in sample.values()])
     return [
-        Scored({key_of(each): each.score for each in found}, weights.get(stage, 1.0))
+        Scored({key_of(each): each.score for each in found}, weight if stage == "text" else 1.0)
         for stage, found in stages.items()
     ]
 
