@@ -108,10 +108,10 @@ def _weights(by_source: dict[str, list[Asked]]) -> list[float]:
 
 
 class Lesson:
-    """What the vectors of a step's groups are to be like."""
+    """What the vectors of a step's groups are to be like, whole and cut; a cut named twice counts twice."""
 
-    def __init__(self, own: torch.Tensor, taught: torch.Tensor) -> None:
-        self._own, self._taught = own, taught
+    def __init__(self, own: torch.Tensor, taught: torch.Tensor, cuts: Sequence[int] = CUTS) -> None:
+        self._own, self._taught, self._cuts = own, taught, cuts
 
     def target(self, numbers: Sequence[int], *, english: bool) -> torch.Tensor:
         """Give vectors whose cosines among each other are to be learnt."""
@@ -126,21 +126,20 @@ class Lesson:
         split = vectors.split([len(group.texts) for group in groups])
         for found, group in zip(split, groups, strict=True):
             target = self.target(group.texts, english=group.english)
-            losses.append(_related(found, target))
+            losses.append(self._related(found, target))
             if group.queries:
                 share = _FIND_SHARE if group.english else _OTHER_FIND_SHARE
-                losses.append(share * finding(found, target, group, CUTS))
+                losses.append(share * finding(found, target, group, self._cuts))
             if group.english:
                 english_vectors.append(found)
                 english_texts += group.texts
         some = generator.sample(range(len(english_texts)), min(_ACROSS, len(english_texts)))
         target = self.target([english_texts[i] for i in some], english=True)
-        losses.append(_related(torch.cat(english_vectors)[some], target))
+        losses.append(self._related(torch.cat(english_vectors)[some], target))
         return torch.stack(losses).sum()
 
-
-def _related(found: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    return torch.stack([relation(found[:, :cut], target) for cut in CUTS]).mean()
+    def _related(self, found: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return torch.stack([relation(found[:, :cut], target) for cut in self._cuts]).mean()
 
 
 def finding(found: torch.Tensor, target: torch.Tensor, group: Group, cuts: Sequence[int]) -> torch.Tensor:

@@ -32,11 +32,13 @@ from optimizer import share_gradients
 from processes import learning_parser, together
 from refine import Stored, write
 from repool import Drawn, Group, Lesson, taught_vectors, token_rows
-from stream import CONTENT
+from stream import CONTENT, HIDDEN
 from texts import read_pairs
 
 _LAYERS = 4
 _RATE_SHARE = 0.5
+_CUTS = (CONTENT, HIDDEN // 2, HIDDEN // 2, HIDDEN // 4)
+"""Half the dimensions, which most people cut to, count twice"""
 _WRITTEN = (
     "arcd-train-ar",
     "cmrc-trial-zh",
@@ -90,7 +92,8 @@ def taught_by(arguments: argparse.Namespace) -> tuple[Collected, Sampled, Lesson
     texts = collected(arguments.cache, arguments.rows, work)
     taught = taught_vectors(texts.texts, arguments.cache, work / "taught.pt")
     sampled = Sampled(texts, add_written(texts, arguments.rows))
-    return texts, sampled, Lesson(own_vectors(texts, work / "nested", work / "own.pt"), taught)
+    own = own_vectors(texts, work / "nested", work / "own.pt")
+    return texts, sampled, Lesson(own, taught, _CUTS)
 
 
 class Course:
@@ -151,7 +154,7 @@ def learn(rank: int, arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     """Train the upper layers of WORK/nested and write the whole to WORK/upper."""
-    parser = learning_parser(__doc__, 300)
+    parser = learning_parser(__doc__, 700)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--rows", type=Path, required=True)
     arguments = parser.parse_args()

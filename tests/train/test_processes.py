@@ -15,6 +15,22 @@ from quiver import Embedder
 from quiver.train.rows import write_rows
 from tests.train.rows import make_rows
 
+LATE = """
+import os, time
+from quiver.cli.main import main
+from quiver.train import learn
+
+claim = learn._claim
+
+def claim_late(run):
+    time.sleep(2 if os.environ["RANK"] == "0" else 0)
+    claim(run)
+
+learn._claim = claim_late
+main()
+"""
+"""The command, where the process that claims the folder comes to it last"""
+
 
 @pytest.mark.parametrize(
     "options",
@@ -31,7 +47,9 @@ def test_two_processes_train_one_model(
     rows = tmp_path / "rows.jsonl"
     write_rows(rows, make_rows(40, negatives=2))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = ["-m", "quiver", "train", "embedder", rows, "--out", tmp_path / "out", "-m", pruned]
+    late = tmp_path / "late.py"
+    late.write_text(LATE)
+    command = [late, "train", "embedder", rows, "--out", tmp_path / "out", "-m", pruned]
     settings = ["--max-steps", 4, "--batch-size", 4, "--token-budget", 100, "--learning-rate", 0.002]
     run = subprocess.run(
         list(map(str, [*torchrun, *command, *settings, "--evaluate", rows, "--quiet", *options])),

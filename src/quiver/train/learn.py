@@ -28,7 +28,7 @@ from quiver.train.save import save_like
 from quiver.train.settings import TrainingSettings
 from quiver.train.tasks import Task
 from quiver.train.texts import EmbedderTexts, RerankerTexts
-from quiver.train.trainer import CachedTrainer, token_budget_of
+from quiver.train.trainer import CachedTrainer, library_arguments, token_budget_of
 from quiver.whole_file import write_whole
 
 REPORT_FILE = "training.json"
@@ -99,6 +99,8 @@ def learn(run: Run) -> TrainingReport | None:
     TrainingError if the trained model must not be used; its saves are kept.
     """
     _claim(run)
+    arguments = library_arguments(run.settings, run.work, evaluates=bool(run.evaluation), quiet=run.quiet)
+    arguments.distributed_state.wait_for_everyone()  # the folder is claimed before anyone writes into it
     set_seed(run.settings.seed)  # before adapters draw their first weights
     network, frozen = _network(run)
     trainer = CachedTrainer(
@@ -107,11 +109,10 @@ def learn(run: Run) -> TrainingReport | None:
         run.rows,
         run.evaluation,
         run.settings,
-        run.work,
+        arguments,
         frozen=frozen,
         answer_ids=run.answer_ids,
         on_save=lambda trainer: _take_snapshot(trainer, run),
-        quiet=run.quiet,
     )
     progress = trainer.train(resume_from_checkpoint=get_last_checkpoint(str(run.work)))
     answers = _ask(trainer, run)

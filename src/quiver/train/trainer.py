@@ -41,25 +41,24 @@ class CachedTrainer(transformers.Trainer):
         rows: Sequence[TrainingRow],
         evaluation: Sequence[TrainingRow],
         settings: TrainingSettings,
-        work: Path,
+        arguments: transformers.TrainingArguments,
         *,
         frozen: FrozenLayers | None,
         answer_ids: tuple[int, int] | None,
         on_save: Callable[["CachedTrainer"], None],
-        quiet: bool,
     ) -> None:
         callbacks: list[Any] = [_OnSave(self, on_save)]
         if settings.patience and evaluation:
             callbacks.append(transformers.EarlyStoppingCallback(settings.patience))
         super().__init__(
             model=network,
-            args=_arguments(settings, work, evaluates=bool(evaluation), quiet=quiet),
+            args=arguments,
             data_collator=task.collate,
             train_dataset=RowDataset(rows),
             eval_dataset=RowDataset(evaluation) if evaluation else None,
             callbacks=callbacks,
         )
-        if quiet:
+        if arguments.disable_tqdm:
             self.remove_callback(transformers.PrinterCallback)
         self._task, self._evaluation, self._answer_ids = task, evaluation, answer_ids
         self._frozen = frozen
@@ -151,7 +150,7 @@ def token_budget_of(settings: TrainingSettings) -> int:
     return settings.token_budget or (16_384 if torch.cuda.is_available() else 2_048)
 
 
-def _arguments(
+def library_arguments(
     settings: TrainingSettings, work: Path, *, evaluates: bool, quiet: bool
 ) -> transformers.TrainingArguments:
     """Our settings in the library's words; saves and TensorBoard's files go to ``work``."""
