@@ -5,10 +5,13 @@ python examples/langchain_chain.py "throw away my last commit"
 """
 
 import sys
+from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
-from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from langchain_core.documents import Document
+from langchain_core.runnables import RunnablePassthrough
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from quiver.integrations.langchain import QuiverEmbeddings, QuiverReranker
@@ -19,7 +22,13 @@ query = " ".join(sys.argv[1:]) or "How do I undo my last commit but keep the cha
 store = InMemoryVectorStore.from_texts(documents, QuiverEmbeddings())
 reranker = QuiverReranker(top_n=5)
 retrieve = itemgetter("query") | store.as_retriever(search_kwargs={"k": 10})
-rerank = RunnableLambda(lambda found: reranker.compress_documents(found["documents"], found["query"]))
+
+
+def rerank(found: dict[str, Any]) -> Sequence[Document]:
+    """Put what was retrieved in the reranker's order."""
+    return reranker.compress_documents(found["documents"], found["query"])
+
+
 chain = RunnablePassthrough.assign(documents=retrieve) | rerank
 
 for place, hit in enumerate(chain.invoke({"query": query}), 1):

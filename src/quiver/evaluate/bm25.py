@@ -5,6 +5,7 @@ from typing import Any
 
 from quiver.evaluate.extra import need
 from quiver.results import Floats
+from quiver.text.terms import RUN
 from quiver.word_scores import bm25
 
 SNOWBALL = {
@@ -18,9 +19,6 @@ SNOWBALL = {
 }
 """Languages whose words are stemmed."""
 
-_UNSPACED = r"\p{Thai}\p{Hiragana}\p{Katakana}\p{Han}"
-_RUN = rf"(?P<unspaced>[{_UNSPACED}]+)|[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+"
-
 
 class Bm25:
     """BM25 of bm25s with its defaults (Lucene's variant, k1 = 1.5, b = 0.75)."""
@@ -29,7 +27,7 @@ class Bm25:
 
     def __init__(self) -> None:
         regex = need("regex")
-        self._runs = regex.compile(_RUN, regex.VERSION1)
+        self._runs = regex.compile(RUN, regex.VERSION1)
 
     def relevance(
         self, queries: Sequence[str], documents: Sequence[str], languages: Sequence[str]

@@ -13,7 +13,8 @@ LONGEST_TERM = 64
 """Characters; base64 and the like is cut here, and still finds itself."""
 
 _UNSPACED = r"\p{Thai}\p{Hiragana}\p{Katakana}\p{Han}"
-_RUN = rf"(?P<unspaced>[{_UNSPACED}]+)|[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+"
+RUN = rf"(?P<unspaced>[{_UNSPACED}]+)|[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+"
+"""Of regex's version 1: letters and digits; in the group ``unspaced``, such as are written without spaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def terms(text: str) -> list[str]:
 def _runs() -> Any:  # noqa: ANN401  (a package without types)
     import regex
 
-    return regex.compile(_RUN, regex.VERSION1)
+    return regex.compile(RUN, regex.VERSION1)
 
 
 @cache
