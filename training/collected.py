@@ -6,6 +6,7 @@ out, code, definitions and everyday sentences. Others: pairs and single texts of
 
 from __future__ import annotations
 
+import argparse
 import random
 import re
 from collections import defaultdict
@@ -92,6 +93,16 @@ class Collected:
             self._numbers[key] = len(self.texts)
             self.texts.append(Text(text, reading, english))
         return self._numbers[key]
+
+
+def course_parser(description: str | None, steps: int) -> argparse.ArgumentParser:
+    """Give a parser of what every training by these texts takes."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--rows", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=steps)
+    return parser
 
 
 def collected(cache: Path, all_rows: Path, work: Path) -> Collected:

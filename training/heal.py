@@ -12,10 +12,8 @@ matrix's size. A run that was stopped goes on from its last checkpoint.
 from __future__ import annotations
 
 import argparse
-import math
 import random
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -25,27 +23,23 @@ from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention
 from transformers import Qwen3Model
 
 from followed import RESTING_WEIGHT
+from learner import Learner, take_steps
 from narrow import MATRICES
-from network import Group, Network, grouped, layer_weight
-from optimizer import share_gradients
+from network import Group, Network, grouped
 from processes import learning_parser, together
 from readings import Texts
 from sources import TEACHER_SOURCE, unpacked
-from stream import CLOSING, CONTENT, FIRST, HEAD_DIMENSION, HIDDEN
+from stream import CLOSING, CONTENT, FIRST, HEAD_DIMENSION
 from table import entries_of
 from teacher import Teacher
 from texts import SEED
 from tokenizer import END_OF_TEXT, token_id
 from traces import LAYERS, Source
-from transplant import KEY_CONSTANT, QUERY_CONSTANT, UNITS
 
-_RATE = 1e-3
-"""Of a matrix's usual size, a step at the peak"""
-_WARM_STEPS = 30
 _TOKENS = 2_000
 """A step, in each process"""
 _POOLED_SHARE = 1.0
-_CHECKPOINT_STEPS, _TELL_STEPS, _MEASURED = 50, 10, 4_000
+_MEASURED = 4_000
 
 
 class Follower:
@@ -153,67 +147,9 @@ def missed(
     return shares
 
 
-class Learner:
-    """Some of the network's matrices under Adam, each at a rate in proportion to its size."""
-
-    def __init__(self, network: Network, matrices: Sequence[tuple[int, str]], file: Path) -> None:
-        self.network, self._file, self.step = network, file, 0
-        network.model.requires_grad_(False)
-        groups = []
-        for layer, part in matrices:
-            # Contents of the other factor were zero as they were set.
-            like = network.weight(layer, "mlp.gate_proj" if part == "mlp.up_proj" else part)
-            size = like.detach()[:CONTENT, :CONTENT].square().mean().sqrt().item()
-            weight = layer_weight(network.model, layer, part).requires_grad_()
-            weight.register_hook(constants_kept(part))
-            groups.append({"params": [weight], "peak": _RATE * size})
-        self._adam = torch.optim.Adam(groups, betas=(0.9, 0.98), eps=1e-12, fused=True)
-        if file.exists():
-            kept = torch.load(file, weights_only=True)
-            network.model.load_state_dict(kept["model"])
-            self._adam.load_state_dict(kept["adam"])
-            self.step = kept["step"]
-
-    def update(self, share: float) -> None:
-        """Take one step at a share of the peak rates and forget the gradients."""
-        for group in self._adam.param_groups:
-            group["lr"] = share * group["peak"]
-        self._adam.step()
-        self._adam.zero_grad()
-        self.step += 1
-
-    def save(self) -> None:
-        """Write everything that is needed to go on."""
-        partial = self._file.with_suffix(".partial")
-        torch.save(
-            {"model": self.network.model.state_dict(), "adam": self._adam.state_dict(), "step": self.step},
-            partial,
-        )
-        partial.rename(self._file)
-
-
 def inner_matrices(network: Network) -> list[tuple[int, str]]:
     """Name the matrices of the layers that stand for the teacher's."""
     return [(layer, part) for layer in range(1, network.layers - 1) for part in MATRICES]
-
-
-def constants_kept(part: str) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Give what keeps a matrix's rows that hold constants and marks from learning."""
-    rows = {"mlp.gate_proj": UNITS, "mlp.up_proj": UNITS}.get(part, CONTENT)
-
-    def kept(gradient: torch.Tensor) -> torch.Tensor:
-        made = gradient.clone()
-        made[rows:] = 0
-        if part in ("self_attn.q_proj", "self_attn.k_proj"):
-            made.view(-1, HEAD_DIMENSION, HIDDEN)[:, [QUERY_CONSTANT, KEY_CONSTANT]] = 0
-        return made
-
-    return kept
-
-
-def rate_share(step: int, steps: int, warm_steps: int = _WARM_STEPS) -> float:
-    """Give the share of the peak rate: up along a line, down along a cosine."""
-    return min(1.0, (step + 1) / warm_steps) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def tell(name: str, shares: Sequence[torch.Tensor]) -> None:
@@ -251,6 +187,13 @@ class Following:
         )
         return [*shares, (ours - theirs).square().sum() / (theirs - theirs.mean(0)).square().sum()]
 
+    def loss(self, generator: random.Random, half: int) -> tuple[torch.Tensor, int]:
+        """Give what is missed on drawn texts, and their number of tokens."""
+        rows = self.texts.drawn(generator, _TOKENS)
+        shares = self.missed(grouped(rows, self.end))
+        loss = torch.stack(shares[:-1]).mean() + shares[-2] + _POOLED_SHARE * shares[-1]
+        return loss, sum(map(len, rows))
+
     @torch.no_grad()
     def measure(self, name: str) -> None:
         """Print what is missed on held-out texts."""
@@ -264,24 +207,7 @@ def learn(rank: int, arguments: argparse.Namespace) -> None:
     network = Network(Qwen3Model.from_pretrained(work / "start", dtype=torch.float32))
     following = Following(network, arguments.cache, work)
     learner = Learner(network, inner_matrices(network), work / "heal.checkpoint")
-    if rank == 0:
-        following.measure(f"step {learner.step}")
-    tokens, start = 0, time.monotonic()
-    while learner.step < arguments.steps:
-        generator = random.Random(SEED + learner.step * arguments.processes + rank)
-        rows = following.texts.drawn(generator, _TOKENS)
-        shares = following.missed(grouped(rows, following.end))
-        loss = torch.stack(shares[:-1]).mean() + shares[-2] + _POOLED_SHARE * shares[-1]
-        loss.backward()
-        share_gradients(network.model)
-        learner.update(rate_share(learner.step, arguments.steps))
-        tokens += sum(map(len, rows))
-        if rank == 0 and learner.step % _TELL_STEPS == 0:
-            speed = arguments.processes * tokens / (time.monotonic() - start)
-            tell(f"step {learner.step}, loss {loss.item():.3f}, {speed:,.0f} tokens/s", shares)
-        if rank == 0 and learner.step % _CHECKPOINT_STEPS == 0:
-            learner.save()
-            following.measure(f"step {learner.step}")
+    take_steps(learner, following, rank, arguments)
     if rank == 0:
         network.model.save_pretrained(work / "healed")
 

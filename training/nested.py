@@ -11,7 +11,6 @@ into it.
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from torch.nn.functional import normalize
 from torch.nn.utils.parametrizations import orthogonal
 from transformers import Qwen3Model
 
-from collected import Reading, Text, collected
+from collected import Reading, Text, collected, course_parser
 from descent import descend
 from embedder import relation
 from export import write_tokenizer
@@ -86,12 +85,7 @@ def put_into(model: Qwen3Model, turn: torch.Tensor) -> None:
 
 def main() -> None:
     """Turn the embedder of WORK/repooled and write it to WORK/nested."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=800)
-    arguments = parser.parse_args()
+    arguments = course_parser(__doc__, 800).parse_args()
     work: Path = arguments.work
     texts = collected(arguments.cache, arguments.rows, work)
     write_tokenizer(work / "tokenizer.json", work / "repooled", closes_texts=True)

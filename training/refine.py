@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
-import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -32,18 +31,10 @@ from transformers import Qwen3Model
 from embedder import contrastive, equal_documents, relation
 from english import EnglishTeacher, mpnet_folder
 from extract import Pair, package_of
-from heal import (
-    Following,
-    Learner,
-    behind_layers,
-    counted_of,
-    inner_matrices,
-    missed,
-    rate_share,
-)
+from heal import Following, behind_layers, counted_of, inner_matrices, missed
+from learner import Learner, take_steps
 from narrow import STORED
 from network import Group, Network, grouped, in_order
-from optimizer import share_gradients
 from pieces import QUERY_MARKS
 from processes import learning_parser, together
 from readings import as_read
@@ -59,7 +50,6 @@ _NEARER = 0.1
 """How much nearer than a query's own document another may be and still be a negative"""
 _TOKENS, _ENGLISH_TOKENS, _LONGEST = 2_000, 1_500, 256
 _SPACE_TOKENS = 60_000
-_CHECKPOINT_STEPS, _TELL_STEPS = 100, 10
 _ENGLISH = {
     *(*DOCUMENTED, *CODED),
     *("wordnet-base", "wordnet-base-examples", "phrases", "r-cran-janeaustenr", "variants-en-crossed"),
@@ -140,9 +130,9 @@ class Course:
         pooled = self._pooled(following.follower.states(groups)[-1], groups)
         self._space = Space.fitted(pooled, self._are_asked(rows))
 
-    def loss(self, generator: random.Random, *, english: bool) -> tuple[torch.Tensor, int]:
-        """Give the loss of a batch and its number of tokens."""
-        following, network = self._following, self._following.network
+    def loss(self, generator: random.Random, half: int) -> tuple[torch.Tensor, int]:
+        """Give the loss of a batch, English in the first half of them, and its number of tokens."""
+        following, network, english = self._following, self._following.network, half == 0
         pairs, rows = (
             self._english.drawn(generator) if english else ([], following.texts.drawn(generator, _TOKENS))
         )
@@ -163,6 +153,10 @@ class Course:
             loss = loss + _POOLED_SHARE * shares[-1]
         apart = torch.stack([relation(vectors[:, :cut], target) for cut in CUTS]).mean()
         return loss + apart, sum(map(len, rows))
+
+    def measure(self, name: str) -> None:
+        """Print what is missed on held-out texts."""
+        self._following.measure(name)
 
     def _are_asked(self, rows: Sequence[NDArray[np.int32]]) -> torch.Tensor:
         return torch.tensor([int(row[0]) == self._asked for row in rows])
@@ -190,27 +184,7 @@ def learn(rank: int, arguments: argparse.Namespace) -> None:
     course = Course(following, arguments.cache)
     matrices = [*inner_matrices(network), (network.layers - 1, "self_attn.v_proj")]
     learner = Learner(network, matrices, work / "refine.checkpoint")
-    if rank == 0:
-        following.measure(f"step {learner.step}")
-    kinds = ("all languages", "English")
-    tokens, start = 0, time.monotonic()
-    while learner.step < arguments.steps:
-        turn = learner.step * arguments.processes + rank
-        english = (learner.step + rank) % 2 == 0
-        loss, count = course.loss(random.Random(SEED + turn), english=english)
-        loss.backward()
-        share_gradients(network.model)
-        learner.update(rate_share(learner.step, arguments.steps))
-        tokens += count
-        if rank == 0 and learner.step % _TELL_STEPS in (0, 1):
-            speed = arguments.processes * tokens / (time.monotonic() - start)
-            print(
-                f"step {learner.step}, {kinds[english]}, loss {loss.item():.3f}, {speed:,.0f} tokens/s",
-                flush=True,
-            )
-        if rank == 0 and learner.step % _CHECKPOINT_STEPS == 0:
-            learner.save()
-            following.measure(f"step {learner.step}")
+    take_steps(learner, course, rank, arguments)
     if rank == 0:
         write(network.model, work / "embedder", work / "refined")
 

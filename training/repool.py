@@ -10,7 +10,6 @@ WORK/embedder is what `refine.py` gave; ALL/rows.jsonl are all of `texts.py`'s r
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -24,7 +23,7 @@ from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy, normalize
 from transformers import Qwen3Model
 
-from collected import Asked, Collected, Reading, Text, collected
+from collected import Asked, Collected, Reading, Text, collected, course_parser
 from descent import descend
 from embedder import TEMPERATURE, relation
 from english import EnglishTeacher, minilm_folder
@@ -213,12 +212,7 @@ def learn(pooling: Pooling, states: States, lesson: Lesson, drawn: Drawn, steps:
 
 def main() -> None:
     """Train the last layer of WORK/embedder and write the whole to WORK/repooled."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=700)
-    arguments = parser.parse_args()
+    arguments = course_parser(__doc__, 700).parse_args()
     work: Path = arguments.work
     texts = collected(arguments.cache, arguments.rows, work)
     model = Qwen3Model.from_pretrained(work / "embedder", dtype=torch.float32).eval()

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,13 +22,20 @@ import torch
 from numpy.typing import NDArray
 from transformers import Qwen3Model
 
-from collected import DOCUMENT_CHARACTERS, QUERY_CHARACTERS, Asked, Collected, Reading, collected
+from collected import (
+    DOCUMENT_CHARACTERS,
+    QUERY_CHARACTERS,
+    Asked,
+    Collected,
+    Reading,
+    collected,
+    course_parser,
+)
 from export import write_tokenizer
-from heal import Learner, rate_share
+from learner import Learner, take_steps
 from narrow import MATRICES
 from nested import OUTPUT, embedded
-from optimizer import share_gradients
-from processes import learning_parser, together
+from processes import together
 from refine import Stored, write
 from repool import Drawn, Group, Lesson, taught_vectors, token_rows
 from stream import CONTENT, HIDDEN
@@ -48,7 +54,7 @@ _WRITTEN = (
 )
 """Sources of encyclopedias and newspapers, of which `sample.py` takes few"""
 _WRITTEN_ASKED = 32
-_CHECKPOINT_STEPS, _TELL_STEPS, _MEASURED = 50, 10, 6
+_MEASURED = 6
 
 
 class Sampled:
@@ -57,10 +63,10 @@ class Sampled:
     def __init__(self, texts: Collected, written: dict[str, list[Asked]]) -> None:
         self._drawn, self._written = Drawn(texts), written
 
-    def groups(self, generator: random.Random, rank: int) -> list[Group]:
-        """Draw groups; every other process takes the other half of those that are drawn together."""
+    def groups(self, generator: random.Random, half: int) -> list[Group]:
+        """Draw groups; one of two halves of those that `repool.py` draws together."""
         english, *_, of_one, mixed, single, others = self._drawn.groups(generator)
-        chosen = [english, of_one, single] if rank % 2 == 0 else [english, mixed, others]
+        chosen = [english, of_one, single] if half == 0 else [english, mixed, others]
         source = generator.choice(sorted(self._written))
         asked = generator.sample(self._written[source], _WRITTEN_ASKED)
         return [*chosen, Group.of(asked, english=False)]
@@ -114,9 +120,9 @@ class Course:
         """The network's weights."""
         return self._network.model
 
-    def loss(self, generator: random.Random, rank: int) -> tuple[torch.Tensor, int]:
+    def loss(self, generator: random.Random, half: int) -> tuple[torch.Tensor, int]:
         """Give the loss of a batch and its number of tokens."""
-        groups = self._sampled.groups(generator, rank)
+        groups = self._sampled.groups(generator, half)
         rows: Sequence[NDArray[np.int32]] = [self._rows[i] for group in groups for i in group.texts]
         vectors = self._network.last_states(rows, self._end)[:, :CONTENT]
         return self._lesson.loss(vectors, groups, generator), sum(map(len, rows))
@@ -124,39 +130,22 @@ class Course:
     @torch.no_grad()
     def measure(self, name: str) -> None:
         """Print the mean loss of a few batches that are not trained on together, always the same."""
-        losses = [self.loss(random.Random(-1 - number), number)[0] for number in range(_MEASURED)]
+        losses = [self.loss(random.Random(1 + number), number % 2)[0] for number in range(_MEASURED)]
         print(f"{name}: loss {torch.stack(losses).mean().item():.3f} on the same texts", flush=True)
 
 
 def learn(rank: int, arguments: argparse.Namespace) -> None:
     """Learn as one of several processes, each with texts of its own, alike in weights."""
     course, work = Course(arguments), arguments.work
-    learner, steps = course.learner, arguments.steps
-    if rank == 0:
-        course.measure(f"step {learner.step}")
-    told, tokens, start = 0.0, 0, time.monotonic()
-    while learner.step < steps:
-        loss, count = course.loss(random.Random(learner.step * arguments.processes + rank), rank)
-        loss.backward()
-        share_gradients(course.model)
-        learner.update(_RATE_SHARE * rate_share(learner.step, steps))
-        told, tokens = told + loss.item() / _TELL_STEPS, tokens + count
-        if rank == 0 and learner.step % _TELL_STEPS == 0:
-            speed = arguments.processes * tokens / (time.monotonic() - start)
-            print(f"step {learner.step}, loss {told:.3f}, {speed:,.0f} tokens/s", flush=True)
-            told = 0.0
-        if rank == 0 and learner.step % _CHECKPOINT_STEPS == 0:
-            learner.save()
-            course.measure(f"step {learner.step}")
+    take_steps(course.learner, course, rank, arguments, peak=_RATE_SHARE)
     if rank == 0:
         write(course.model, work / "nested", work / "upper", finer={OUTPUT})
 
 
 def main() -> None:
     """Train the upper layers of WORK/nested and write the whole to WORK/upper."""
-    parser = learning_parser(__doc__, 700)
-    parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--rows", type=Path, required=True)
+    parser = course_parser(__doc__, 700)
+    parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
     write_tokenizer(arguments.work / "tokenizer.json", arguments.work / "nested", closes_texts=True)
     taught_by(arguments)  # once, before every process asks for it
