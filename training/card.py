@@ -63,9 +63,9 @@ all-mpnet-base-v2, and to find each query's document (InfoNCE, a small share). T
 alone learnt for 700 steps of about 1,000 texts (`training/repool.py`) which tokens count in the mean, and to
 take English cosines from a third teacher, all-MiniLM-L6-v2; the second half of the axes was made quieter.
 Then the vectors were turned (`training/nested.py`), which changes no cosine of whole ones, so that their
-first 208, 104 and 52 dimensions find what they can. At last the upper four layers learnt for 300 steps of
+first 208, 104 and 52 dimensions find what they can. At last the upper four layers learnt for 700 steps of
 about 700 texts (`training/upper.py`), with English cosines from the third teacher and the embedder's own,
-all others its own, at 384, 208 and 104 dimensions. Four hours on two cores, once the sources are there.
+all others its own, at 384, 208 and 104 dimensions. Five hours on two cores, once the sources are there.
 
 ## Figures
 
