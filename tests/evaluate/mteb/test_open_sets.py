@@ -1,6 +1,7 @@
 """Real sets and the built-in models: mteb's evaluator and ours agree on every type and in two stages."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -84,26 +85,17 @@ def test_the_numbers_agree(name: str, embedder: Embedder, model: MtebEncoder, tm
     assert exact(outcome.scores[0]) == pytest.approx(ours.score, abs=tolerance)
 
 
+@dataclass(frozen=True)
 class Alone:
     """A reranker whose scores are all that counts, as mteb's evaluator takes them."""
 
-    def __init__(self, reranker: Reranker) -> None:
-        self._reranker = reranker
-
-    def predict(
-        self,
-        pairs: Sequence[tuple[str, str]],
-        *,
-        instruction: str | Sequence[str] | None = None,
-        show_progress_bar: bool | None = None,
-    ) -> Scores:
-        return self._reranker.predict(pairs, instruction=instruction, show_progress_bar=show_progress_bar)
+    predict: Callable[..., Scores]
 
 
 def test_two_stages(embedder: Embedder, model: MtebEncoder, tmp_path: Path) -> None:
     """The best of the embedder, in the reranker's order."""
     folder, reranker = SETS / OF_TYPE["retrieval"], Reranker()
-    stage = RerankStage(name="mini", model=Alone(reranker), top=TOP)
+    stage = RerankStage(name="mini", model=Alone(reranker.predict), top=TOP)
     [_, ours] = evaluate([folder], {"mini": embedder}, reranker=stage, show_progress_bar=False)
     evaluate_tasks([folder_task(folder)], model, folder=tmp_path, show_progress_bar=False)
     candidates = Candidates(rankings_folder(model, tmp_path), top=TOP)
