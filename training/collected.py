@@ -21,7 +21,7 @@ from texts import is_held_out, read_pairs
 
 _SEED = 11
 _SECTIONS, _FUNCTIONS, _PAIRS, _EXAMPLES, _VARIANTS = 260, 35, 18_000, 3_000, 1_500
-_SHORTEST, QUERY_CHARACTERS, DOCUMENT_CHARACTERS = 150, 600, 700
+_SHORTEST, _QUERY_CHARACTERS, _DOCUMENT_CHARACTERS = 150, 600, 700
 _CUT_LENGTHS = (300, 500, 700)
 _ENGLISH = {
     "wordnet-base": 3_000,
@@ -93,6 +93,12 @@ class Collected:
             self._numbers[key] = len(self.texts)
             self.texts.append(Text(text, reading, english))
         return self._numbers[key]
+
+    def asked(self, pair: Pair, reading: Reading) -> Asked:
+        """Give a pair of another language by its texts' numbers, cut to the usual lengths."""
+        query = self.number(pair.query[:_QUERY_CHARACTERS], reading, english=False)
+        document = self.number(pair.document[:_DOCUMENT_CHARACTERS], Reading.DOCUMENT, english=False)
+        return Asked(pair.source, document, (query,))
 
 
 def course_parser(description: str | None, steps: int) -> argparse.ArgumentParser:
@@ -203,8 +209,6 @@ def _add_other_languages(made: Collected, pairs: list[Pair], generator: random.R
             continue
         asks = pair.kind == "retrieval" or generator.random() < 0.4
         reading = generator.choice(_ASKED) if asks else Reading.DOCUMENT
-        query = made.number(pair.query[:QUERY_CHARACTERS], reading, english=False)
-        document = made.number(pair.document[:DOCUMENT_CHARACTERS], Reading.DOCUMENT, english=False)
-        made.others.append(Asked(pair.source, document, (query,)))
+        made.others.append(made.asked(pair, reading))
         if len(made.others) >= _PAIRS:
             return

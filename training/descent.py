@@ -9,12 +9,12 @@ from collections.abc import Callable
 import torch
 from tqdm import tqdm
 
-_WARM_STEPS = 30
+_WARM_STEPS = 40
 
 
-def rate_share(step: int, steps: int) -> float:
+def rate_share(step: int, steps: int, warm_steps: int) -> float:
     """Give the share of the peak rate: up along a line, down along a cosine."""
-    return min(1.0, (step + 1) / _WARM_STEPS) * 0.5 * (1 + math.cos(math.pi * step / steps))
+    return min(1.0, (step + 1) / warm_steps) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def descend(
@@ -30,7 +30,7 @@ def descend(
     told, start = 0.0, time.monotonic()
     for step in tqdm(range(steps), desc=label):
         for options in optimizer.param_groups:
-            options["lr"] = rate * rate_share(step, steps)
+            options["lr"] = rate * rate_share(step, steps, _WARM_STEPS)
         loss = loss_of_step()
         optimizer.zero_grad()
         loss.backward()

@@ -147,9 +147,10 @@ def missed(
     return shares
 
 
-def inner_matrices(network: Network) -> list[tuple[int, str]]:
-    """Name the matrices of the layers that stand for the teacher's."""
-    return [(layer, part) for layer in range(1, network.layers - 1) for part in MATRICES]
+def inner_matrices(network: Network, layers: int = LAYERS) -> list[tuple[int, str]]:
+    """Name the matrices of the layers that stand for the teacher's, or of the upper ones of these."""
+    last = network.layers - 1
+    return [(layer, part) for layer in range(last - layers, last) for part in MATRICES]
 
 
 def tell(name: str, shares: Sequence[torch.Tensor]) -> None:

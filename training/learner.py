@@ -23,6 +23,7 @@ from transplant import KEY_CONSTANT, QUERY_CONSTANT, UNITS
 
 _RATE = 1e-3
 """Of a matrix's usual size, a step at the peak"""
+_WARM_STEPS = 30
 _CHECKPOINT_STEPS, _TELL_STEPS = 50, 10
 
 
@@ -101,7 +102,7 @@ def take_steps(
         loss, count = course.loss(random.Random(SEED + turn), (learner.step + rank) % 2)
         loss.backward()
         share_gradients(learner.network.model)
-        learner.update(peak * rate_share(learner.step, arguments.steps))
+        learner.update(peak * rate_share(learner.step, arguments.steps, _WARM_STEPS))
         told, tokens = told + loss.item() / _TELL_STEPS, tokens + count
         if rank == 0 and learner.step % _TELL_STEPS == 0:
             speed = arguments.processes * tokens / (time.monotonic() - start)

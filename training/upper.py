@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 from transformers import Qwen3Model
 
 from collected import (
-    DOCUMENT_CHARACTERS,
-    QUERY_CHARACTERS,
     Asked,
     Collected,
     Reading,
@@ -32,9 +30,10 @@ from collected import (
     course_parser,
 )
 from export import write_tokenizer
+from heal import inner_matrices
 from learner import Learner, take_steps
-from narrow import MATRICES
 from nested import OUTPUT, embedded
+from network import Network
 from processes import together
 from refine import Stored, write
 from repool import Drawn, Group, Lesson, taught_vectors, token_rows
@@ -76,11 +75,8 @@ def add_written(texts: Collected, all_rows: Path) -> dict[str, list[Asked]]:
     """Add all pairs of written sources to the texts and give them by source."""
     found: dict[str, list[Asked]] = defaultdict(list)
     for pair in read_pairs(all_rows):
-        if pair.source not in _WRITTEN:
-            continue
-        query = texts.number(pair.query[:QUERY_CHARACTERS], Reading.QUERY, english=False)
-        document = texts.number(pair.document[:DOCUMENT_CHARACTERS], Reading.DOCUMENT, english=False)
-        found[pair.source].append(Asked(pair.source, document, (query,)))
+        if pair.source in _WRITTEN:
+            found[pair.source].append(texts.asked(pair, Reading.QUERY))
     return found
 
 
@@ -105,20 +101,10 @@ def taught_by(arguments: argparse.Namespace) -> tuple[Collected, Sampled, Lesson
 class Course:
     """What the network is taught, batch by batch."""
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        work: Path = arguments.work
+    def __init__(self, network: Network, arguments: argparse.Namespace) -> None:
         texts, self._sampled, self._lesson = taught_by(arguments)
-        self._rows, self._end = token_rows(texts.texts, work / "tokenizer.json")
-        self._network = Stored(Qwen3Model.from_pretrained(work / "nested", dtype=torch.float32))
-        layers = range(self._network.layers - 1 - _LAYERS, self._network.layers - 1)
-        matrices = [(layer, part) for layer in layers for part in MATRICES]
-        matrices.append((self._network.layers - 1, "self_attn.v_proj"))
-        self.learner = Learner(self._network, matrices, work / "upper.checkpoint")
-
-    @property
-    def model(self) -> Qwen3Model:
-        """The network's weights."""
-        return self._network.model
+        self._rows, self._end = token_rows(texts.texts, arguments.work / "tokenizer.json")
+        self._network = network
 
     def loss(self, generator: random.Random, half: int) -> tuple[torch.Tensor, int]:
         """Give the loss of a batch and its number of tokens."""
@@ -136,10 +122,13 @@ class Course:
 
 def learn(rank: int, arguments: argparse.Namespace) -> None:
     """Learn as one of several processes, each with texts of its own, alike in weights."""
-    course, work = Course(arguments), arguments.work
-    take_steps(course.learner, course, rank, arguments, peak=_RATE_SHARE)
+    work: Path = arguments.work
+    network = Stored(Qwen3Model.from_pretrained(work / "nested", dtype=torch.float32))
+    matrices = [*inner_matrices(network, _LAYERS), (network.layers - 1, "self_attn.v_proj")]
+    learner = Learner(network, matrices, work / "upper.checkpoint")
+    take_steps(learner, Course(network, arguments), rank, arguments, peak=_RATE_SHARE)
     if rank == 0:
-        write(course.model, work / "nested", work / "upper", finer={OUTPUT})
+        write(network.model, work / "nested", work / "upper", finer={OUTPUT})
 
 
 def main() -> None:
